@@ -1,0 +1,106 @@
+import { hash } from 'node:crypto'
+import { type Claim, readClaim } from '../claim/claim.ts'
+import { hashAlgorithmName, publicKeyAlgorithmName } from '../openpgp/algorithms.ts'
+import { dearmor, isArmored } from '../openpgp/armor.ts'
+import { readMessage } from '../openpgp/message.ts'
+import type { SignaturePacket } from '../openpgp/signature-packet.ts'
+import { Refusal } from '../refusal.ts'
+import { identityOfMessage, identityOfSigstore } from './identity.ts'
+import { readSigstoreJson } from './sigstore.ts'
+
+export type SignatureFormat = 'simple-signing' | 'sigstore-json'
+
+/** A signature that clients can read. Nothing says yet that it is any good. */
+export interface Signature {
+  format: SignatureFormat
+  /** What is to be stored and served: binary, as clients read it. It may be a view into the upload. */
+  blob: Uint8Array
+  /** Lower-case hex, of `blob`. */
+  sha256: string
+  /** Lower-case hex; see `identityOfMessage`. */
+  identity: string
+  claim: Claim
+  /** Null in sigstore-json, which does not name the key. */
+  signer: UnverifiedSigner | null
+}
+
+/** What a signature says of its origin; anybody can write such a thing. */
+export interface UnverifiedSigner {
+  /** 16 upper-case hex digits. */
+  unverifiedKeyId: string
+  /** Upper-case hex. */
+  unverifiedFingerprint: string | null
+  /** Seconds since 1970. */
+  unverifiedCreated: number
+  /** Seconds since 1970; null if it does not expire. */
+  unverifiedExpires: number | null
+  /** For people: `RSA`, `EdDSA` … or `unknown (107)`. */
+  publicKeyAlgorithm: string
+  /** For people: `SHA256` … or `unknown (42)`. */
+  hashAlgorithm: string
+}
+
+/**
+ * Reads an upload of any form: a binary OpenPGP message, with or without the prefix c/image knows it by; the ASCII
+ * armor of one; or, if `sigstoreJson` permits, a sigstore-json blob.
+ */
+export function readSignature(upload: Uint8Array, { sigstoreJson }: { sigstoreJson: boolean }): Signature {
+  if (isArmored(upload)) return readSimpleSigning(dearmor(upload))
+  if (upload[0] !== 0) return readSimpleSigning(upload)
+  const { format, content } = splitPrefix(upload)
+  if (format === 'simple-signing') return readSimpleSigning(content)
+  if (!sigstoreJson) {
+    throw new Refusal('format-not-permitted', 'Signatures in the sigstore-json format are not taken here.')
+  }
+  return readSigstore(upload, content)
+}
+
+/** A zero octet, the name of the format, a line feed: c/image's internal/signature/signature.go, FromBlob. */
+function splitPrefix(upload: Uint8Array): { format: SignatureFormat; content: Uint8Array } {
+  for (const format of ['simple-signing', 'sigstore-json'] as const) {
+    const prefix = Buffer.from(`\0${format}\n`)
+    if (prefix.equals(upload.subarray(0, prefix.length))) {
+      return { format, content: upload.subarray(prefix.length) }
+    }
+  }
+  throw new Refusal(
+    'not-openpgp',
+    'The blob starts as one of a named format, and clients know no format of that name.',
+  )
+}
+
+/** The prefix is left out of what is stored: clients take it from a lookaside, but not from the registry extension. */
+function readSimpleSigning(blob: Uint8Array): Signature {
+  const message = readMessage(blob)
+  return {
+    format: 'simple-signing',
+    blob,
+    sha256: hash('sha256', blob, 'hex'),
+    identity: identityOfMessage(message),
+    claim: readClaim(message.payload),
+    signer: signerOf(message.signature),
+  }
+}
+
+function readSigstore(blob: Uint8Array, content: Uint8Array): Signature {
+  const { payload, value } = readSigstoreJson(content)
+  return {
+    format: 'sigstore-json',
+    blob,
+    sha256: hash('sha256', blob, 'hex'),
+    identity: identityOfSigstore(payload, value),
+    claim: readClaim(payload, 'sigstore'),
+    signer: null,
+  }
+}
+
+function signerOf(signature: SignaturePacket): UnverifiedSigner {
+  return {
+    unverifiedKeyId: signature.unverifiedKeyId,
+    unverifiedFingerprint: signature.unverifiedFingerprint,
+    unverifiedCreated: signature.unverifiedCreated,
+    unverifiedExpires: signature.unverifiedExpires,
+    publicKeyAlgorithm: publicKeyAlgorithmName(signature.publicKeyAlgorithm),
+    hashAlgorithm: hashAlgorithmName(signature.hashAlgorithm),
+  }
+}
