@@ -1,0 +1,23 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
+import type { Lease } from '../storage.ts'
+
+/**
+ * Holds a lock that all processes on this machine see, as an exclusive transaction on a small SQLite file. The
+ * operating system ends it with the process, whatever kills that: no clock, no stale lock.
+ * @returns null if another holder has it for longer than `waitMilliseconds`
+ */
+export function holdLock(dataFolder: string, name: string, waitMilliseconds: number): Lease | null {
+  const folder = join(dataFolder, 'locks')
+  mkdirSync(folder, { recursive: true, mode: 0o750 })
+  const db = new Database(join(folder, `${name}.lock`), { timeout: waitMilliseconds })
+  try {
+    db.exec('BEGIN EXCLUSIVE')
+  } catch (error) {
+    db.close()
+    if ((error as { code?: string }).code === 'SQLITE_BUSY') return null
+    throw error
+  }
+  return { release: () => db.close() }
+}

@@ -1,0 +1,36 @@
+import { randomBytes } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Refusal } from '../../refusal.ts'
+import type { Connection } from './connection.ts'
+
+const folder = join(import.meta.dirname, '../../../migrations')
+
+/** Applies each numbered migration above the database's schema number, each in a transaction of its own. */
+export function migrate(db: Connection, file: string): void {
+  const migrations = readdirSync(folder)
+    .filter((name) => /^\d{4}-.*\.sql$/.test(name))
+    .sort()
+    .map((name) => ({ version: Number(name.slice(0, 4)), file: join(folder, name) }))
+  const known = migrations.at(-1)?.version ?? 0
+  const found = db.pragma('user_version', { simple: true }) as number
+  if (found > known)
+    throw new Refusal(
+      'data-folder',
+      `${file} has schema ${found}, written by a newer lookaside; this one knows schemas up to ${known}`,
+    )
+  for (const migration of migrations) {
+    if (migration.version <= found) continue
+    db.transaction(() => {
+      db.exec(readFileSync(migration.file, 'utf8'))
+      db.pragma(`user_version = ${migration.version}`)
+    }).immediate()
+  }
+  if (!db.prepare("SELECT 1 FROM meta WHERE key = 'epoch'").get())
+    db.prepare("INSERT INTO meta VALUES ('epoch', ?), ('views', '[]'), ('generation', '0')").run(newEpoch())
+}
+
+/** 128 random bits in hex. */
+export function newEpoch(): string {
+  return randomBytes(16).toString('hex')
+}

@@ -1,0 +1,130 @@
+import type { Location } from '../../reference/tree-path.ts'
+import { chainStart } from '../chain.ts'
+import type { BacklogEntry, Change, Position, Query, Slot, StoredSignature } from '../storage.ts'
+import type { Connection } from './connection.ts'
+import {
+  type ChangeRow,
+  changeColumns,
+  changeJoins,
+  type LocationRow,
+  location,
+  type SignatureRow,
+  signatureColumns,
+  signatureJoins,
+  storedSignature,
+} from './rows.ts'
+
+/** Every query that changes nothing, prepared once. */
+export function prepareReads(db: Connection) {
+  const dataVersion = db.prepare('PRAGMA data_version').pluck()
+  const meta = db.prepare('SELECT value FROM meta WHERE key = ?').pluck()
+  const head = db.prepare('SELECT seq, lower(hex(hash)) AS hash FROM changes ORDER BY seq DESC LIMIT 1')
+  const position = db.prepare('SELECT seq, lower(hex(hash)) AS hash FROM changes WHERE seq = ?')
+  const slots = db.prepare(
+    `SELECT sl.slot, lower(hex(s.sha256)) AS sha256, sl.modified, s.blob
+     FROM places p JOIN locations l ON l.place = p.id AND l.digest = ?
+       JOIN slots sl ON sl.location = l.id JOIN signatures s ON s.id = sl.signature
+     WHERE p.name = ? AND p.kind = ? ORDER BY sl.slot`,
+  )
+  const touched = db.prepare(
+    `SELECT DISTINCT p.kind, p.name, l.digest
+     FROM changes c JOIN slots sl ON sl.signature = c.signature
+       JOIN locations l ON l.id = sl.location JOIN places p ON p.id = l.place
+     WHERE c.seq > ? AND c.seq <= ? ORDER BY c.seq`,
+  )
+  const locations = db.prepare(
+    `SELECT l.id, p.kind, p.name, l.digest FROM locations l JOIN places p ON p.id = l.place
+     WHERE l.id > ? AND EXISTS (SELECT 1 FROM slots sl WHERE sl.location = l.id) ORDER BY l.id LIMIT ?`,
+  )
+  const holds = db.prepare('SELECT 1 FROM signatures WHERE sha256 = ? LIMIT 1').pluck()
+  const find = db.prepare(`SELECT ${signatureColumns} FROM signatures s ${signatureJoins} WHERE s.id = ?`)
+  const changes = db.prepare(
+    `SELECT ${changeColumns} FROM changes c ${changeJoins} WHERE c.seq > ? ORDER BY c.seq LIMIT ?`,
+  )
+  const backlog = db.prepare(
+    `SELECT p.kind, p.name, l.digest, b.error, b.since
+     FROM tree_backlog b JOIN locations l ON l.id = b.location JOIN places p ON p.id = l.place ORDER BY b.location`,
+  )
+  const listings = new Map<string, ReturnType<Connection['prepare']>>()
+
+  const readHead = (): Position => (head.get() as Position | undefined) ?? { seq: 0, hash: chainStart }
+
+  return {
+    dataVersion: () => dataVersion.get() as number,
+    meta: (key: string) => meta.get(key) as string,
+    head: readHead,
+
+    position(seq: number): Position | null {
+      if (seq === 0) return { seq: 0, hash: chainStart }
+      return (position.get(seq) as Position | undefined) ?? null
+    },
+
+    slots: ({ kind, name, digest }: Location) => slots.all(digest, name, kind) as Slot[],
+
+    touchedAfter(seq: number, limit: number): { locations: Location[]; last: Position } {
+      const end = readHead()
+      const last = end.seq - seq > limit ? (position.get(seq + limit) as Position) : end
+      return { locations: (touched.all(seq, last.seq) as LocationRow[]).map(location), last }
+    },
+
+    locations: (after: number, limit: number) =>
+      (locations.all(after, limit) as (LocationRow & { id: number })[]).map((row) => ({
+        id: row.id,
+        location: location(row),
+      })),
+
+    holds: (sha256: string) => holds.get(Buffer.from(sha256, 'hex')) !== undefined,
+
+    find(id: number): StoredSignature | null {
+      const row = find.get(id) as SignatureRow | undefined
+      return row ? storedSignature(row) : null
+    },
+
+    list({ repository, digest, key, after = 0, limit }: Query): StoredSignature[] {
+      const conditions = ['s.id > @after']
+      // Of the conditions given, the index of the narrowest is used; the sign keeps the planner off the others.
+      if (digest) conditions.push('l.digest = @digest')
+      if (repository)
+        conditions.push(
+          `${digest ? '+' : ''}s.place = (SELECT id FROM places WHERE name = @repository AND kind = 'repository')`,
+        )
+      if (key) conditions.push(`${digest || repository ? '+' : ''}s.unverified_key_id = @key`)
+      const where = conditions.join(' AND ')
+      let listing = listings.get(where)
+      if (!listing) {
+        listing = db.prepare(
+          `SELECT ${signatureColumns} FROM signatures s ${signatureJoins} WHERE ${where} ORDER BY s.id LIMIT @limit`,
+        )
+        listings.set(where, listing)
+      }
+      const rows = listing.all({
+        repository,
+        digest,
+        key: key?.slice(-16).toUpperCase(),
+        after,
+        limit,
+      }) as SignatureRow[]
+      return rows.map(storedSignature)
+    },
+
+    changesAfter: (seq: number, limit: number) => changes.all(seq, limit) as ChangeRow[] as Change[],
+
+    integrity: () => {
+      const found = db.pragma('integrity_check') as { integrity_check: string }[]
+      const orphans = db.pragma('foreign_key_check') as { table: string; rowid: number }[]
+      return [
+        ...found.map((row) => row.integrity_check).filter((text) => text !== 'ok'),
+        ...orphans.map(({ table, rowid }) => `row ${rowid} of ${table} refers to a row that is not there`),
+      ]
+    },
+
+    backlog: (): BacklogEntry[] =>
+      (backlog.all() as (LocationRow & { error: string | null; since: number })[]).map((row) => ({
+        location: location(row),
+        error: row.error,
+        since: row.since,
+      })),
+  }
+}
+
+export type Reads = ReturnType<typeof prepareReads>

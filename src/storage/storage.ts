@@ -1,0 +1,184 @@
+import type { Digest } from '../reference/digest.ts'
+import type { Repository } from '../reference/repository.ts'
+import type { Location } from '../reference/tree-path.ts'
+import type { SignatureFormat, UnverifiedSigner } from '../signature/signature.ts'
+
+/**
+ * The storage contract. One verb is one transaction; a promise that resolves is durable. Every implementation passes
+ * test/storage/contract.ts. Times are Unix milliseconds unless a name says seconds; hashes are lower-case hex.
+ */
+export interface Storage extends Reading, TreeBacklog, Tokens {
+  /**
+   * Adds a signature in the next free slot of its repository and of each view, and one row to the log.
+   * A signature of the same identity at that repository is answered as `present`, and nothing changes.
+   * @throws Refusal too-many-signatures, disk-full, busy
+   */
+  append(signature: NewSignature): Promise<Appended>
+
+  /** Lays out the slots of digest views anew where the configured views are others than before. */
+  configureViews(
+    views: readonly DigestView[],
+    covers: (view: DigestView, repository: Repository) => boolean,
+  ): Promise<void>
+
+  /** Gives the log a new epoch: what followers knew of it no longer holds. */
+  renewEpoch(): Promise<string>
+
+  /** The lease of that name, or null while another holder, in whatever process, has it. It ends with its process. */
+  lease(name: string): Promise<Lease | null>
+
+  close(): Promise<void>
+}
+
+/** What a process that only answers readers needs. */
+export interface Reading {
+  epoch(): Promise<string>
+  /** The position of the last change; seq 0 while there is none. */
+  head(): Promise<Position>
+  /** The position of one change, or null where the log does not reach it. */
+  position(seq: number): Promise<Position | null>
+  /**
+   * False only if nothing was committed by anybody since the call before. Cheap, and not a promise, because it is
+   * asked before a remembered answer may be given.
+   */
+  news(): boolean
+  /** Counts changes to what is served that have no row in the log: what was remembered before is void. */
+  generation(): Promise<number>
+  /** Where the changes after `seq` altered what is served, in log order, from at most `limit` of them. */
+  touchedAfter(seq: number, limit: number): Promise<{ locations: Location[]; last: Position }>
+  /** What is served at a location, slot 1 first. */
+  slots(location: Location): Promise<Slot[]>
+  /** Locations that have slots, ordered by their number, from the one after `after`. */
+  locations(after: number, limit: number): Promise<{ id: number; location: Location }[]>
+  /** Whether some signature is stored with just these bytes. */
+  holds(sha256: string): Promise<boolean>
+  find(id: number): Promise<StoredSignature | null>
+  list(query: Query): Promise<StoredSignature[]>
+  changesAfter(seq: number, limit: number): Promise<Change[]>
+  /** What the store itself finds wrong with its files and rows, a sentence each; it reads everything. */
+  integrity(): Promise<string[]>
+}
+
+/** Directories to be written again, besides what the log asks for. */
+export interface TreeBacklog {
+  /** Marks a location; `error` says why writing it failed, null that nobody tried yet. */
+  addToBacklog(location: Location, error: string | null): Promise<void>
+  backlog(): Promise<BacklogEntry[]>
+  settleBacklog(location: Location): Promise<void>
+}
+
+export interface Tokens {
+  addToken(token: TokenRecord): Promise<void>
+  token(id: string): Promise<TokenRecord | null>
+  tokens(): Promise<TokenRecord[]>
+  /** False where no such token exists or it was revoked before. */
+  revokeToken(id: string, time: number): Promise<boolean>
+}
+
+export interface NewSignature {
+  home: Location & { kind: 'repository' }
+  views: readonly Location[]
+  identity: string
+  sha256: string
+  format: SignatureFormat
+  blob: Uint8Array
+  host: string
+  dockerReference: string
+  signer: StoredSigner | null
+  /** Who put it there, as the log shows it: `token:<id> <name>`, `import`, … */
+  actor: string
+}
+
+/** Times in Unix seconds. */
+export type StoredSigner = Omit<UnverifiedSigner, 'publicKeyAlgorithm' | 'hashAlgorithm'>
+
+export interface Appended {
+  outcome: 'added' | 'present'
+  signature: StoredSignature
+  /** The hosts seen before, if this is the first claim that names another one; else null. */
+  otherHosts: string[] | null
+}
+
+export interface StoredSignature {
+  /** The number of the change that added it. */
+  id: number
+  repository: Repository
+  digest: Digest
+  slot: number
+  identity: string
+  sha256: string
+  format: SignatureFormat
+  dockerReference: string
+  signer: StoredSigner | null
+  blob: Uint8Array
+  added: number
+  actor: string
+}
+
+export interface Slot {
+  slot: number
+  sha256: string
+  /** Unix seconds. */
+  modified: number
+  blob: Uint8Array
+}
+
+export interface Query {
+  repository?: Repository
+  digest?: Digest
+  /** A key id (16 hex digits) or the end of a fingerprint that contains one. */
+  key?: string
+  after?: number
+  limit: number
+}
+
+export type ChangeKind = 'added' | 'withdrawn' | 'superseded' | 'removed' | 'reinstated'
+
+export interface Change {
+  seq: number
+  time: number
+  kind: ChangeKind
+  signature: number
+  repository: Repository
+  digest: Digest
+  identity: string
+  sha256: string
+  actor: string
+  reason: string | null
+  hash: string
+}
+
+/** A point in the log: the hash says that it is this log and no other. */
+export interface Position {
+  seq: number
+  hash: string
+}
+
+export interface DigestView {
+  base: string
+  repositories: readonly string[]
+}
+
+export interface BacklogEntry {
+  location: Location
+  error: string | null
+  since: number
+}
+
+export interface Lease {
+  release(): void
+}
+
+export interface TokenRecord {
+  id: string
+  name: string
+  /** SHA-256 of the secret. */
+  hash: Uint8Array
+  scopes: string[]
+  created: number
+  expires: number | null
+  revoked: number | null
+}
+
+/** The registry extension answers with all signatures of a digest, base64, in one list that clients cut at 4 MiB. */
+export const maxBytesPerLocation = 3 * 1024 * 1024

@@ -1,0 +1,341 @@
+import assert from 'node:assert/strict'
+import { createHash, randomBytes } from 'node:crypto'
+import { describe, test } from 'node:test'
+import { matches, parsePattern } from '../../src/access/pattern.ts'
+import { parseDigest } from '../../src/reference/digest.ts'
+import { parseRepository } from '../../src/reference/repository.ts'
+import type { Location } from '../../src/reference/tree-path.ts'
+import { Refusal } from '../../src/refusal.ts'
+import { chainHash, chainStart } from '../../src/storage/chain.ts'
+import type { DigestView, NewSignature, Storage } from '../../src/storage/storage.ts'
+
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
+
+export const digest = (letter: string) => parseDigest(`sha256:${letter.repeat(64)}`)
+
+export const home = (repository: string, of = digest('a')) =>
+  ({ kind: 'repository', name: parseRepository(repository), digest: of }) as const
+
+export function newSignature(overrides: Partial<NewSignature> = {}): NewSignature {
+  const blob = overrides.blob ?? randomBytes(60)
+  return {
+    home: home('team/app'),
+    views: [],
+    identity: sha256(blob),
+    sha256: sha256(blob),
+    format: 'simple-signing',
+    host: 'registry.example.com',
+    dockerReference: 'registry.example.com/team/app:1',
+    signer: {
+      unverifiedKeyId: '0123456789ABCDEF',
+      unverifiedFingerprint: null,
+      unverifiedCreated: 1_700_000_000,
+      unverifiedExpires: null,
+    },
+    actor: 'token:1 ci',
+    ...overrides,
+    blob,
+  }
+}
+
+export interface Opened {
+  storage: Storage
+  /** The same store, as another process has it. */
+  again(): Storage
+}
+
+/** What every storage must do. `open` gives an empty one. */
+export function storageContract(name: string, open: (clock?: () => number) => Opened): void {
+  const slotsOf = async (storage: Storage, location: Location) =>
+    (await storage.slots(location)).map(({ slot, sha256 }) => [slot, sha256])
+
+  describe(name, () => {
+    test('an appended signature is in the next slot, in the log, and found by its number', async () => {
+      const { storage } = open(() => 1_700_000_000_900)
+      const one = newSignature()
+      const two = newSignature()
+      const first = await storage.append(one)
+      const second = await storage.append(two)
+      assert.deepEqual([first.outcome, first.signature.id, first.signature.slot], ['added', 1, 1])
+      assert.deepEqual([second.outcome, second.signature.id, second.signature.slot], ['added', 2, 2])
+      assert.deepEqual(await slotsOf(storage, one.home), [
+        [1, one.sha256],
+        [2, two.sha256],
+      ])
+      const [slot] = await storage.slots(one.home)
+      assert.equal(slot?.modified, 1_700_000_000)
+      assert.deepEqual(Buffer.from(slot?.blob ?? []), Buffer.from(one.blob))
+      const found = await storage.find(2)
+      assert.equal(found?.identity, two.identity)
+      assert.equal(found?.actor, 'token:1 ci')
+      assert.equal(found?.added, 1_700_000_000_900)
+      assert.deepEqual(found?.signer, two.signer)
+      assert.equal(await storage.find(3), null)
+      assert.equal(await storage.holds(one.sha256), true)
+      assert.equal(await storage.holds(sha256(Buffer.from('other'))), false)
+    })
+
+    test('another form of a stored signature takes no slot and writes no change', async () => {
+      const { storage } = open()
+      const original = newSignature()
+      await storage.append(original)
+      const variant = newSignature({ identity: original.identity })
+      const answer = await storage.append(variant)
+      assert.equal(answer.outcome, 'present')
+      assert.equal(answer.signature.sha256, original.sha256)
+      assert.equal((await storage.head()).seq, 1)
+      assert.equal((await storage.slots(original.home)).length, 1)
+      const elsewhere = await storage.append(
+        newSignature({ identity: original.identity, home: home('prod/app') }),
+      )
+      assert.equal(elsewhere.outcome, 'added')
+    })
+
+    test('each change carries the hash of the one before and of itself', async () => {
+      const { storage } = open()
+      for (let count = 0; count < 5; count++) await storage.append(newSignature())
+      let previous = chainStart
+      const changes = await storage.changesAfter(0, 10)
+      assert.deepEqual(
+        changes.map(({ seq, kind }) => [seq, kind]),
+        [1, 2, 3, 4, 5].map((seq) => [seq, 'added']),
+      )
+      for (const change of changes) {
+        assert.equal(change.hash, chainHash(previous, change))
+        previous = change.hash
+      }
+      assert.deepEqual(await storage.head(), { seq: 5, hash: previous })
+      assert.deepEqual(await storage.position(5), { seq: 5, hash: previous })
+      assert.deepEqual(await storage.position(0), { seq: 0, hash: chainStart })
+      assert.equal(await storage.position(6), null)
+      assert.deepEqual(
+        (await storage.changesAfter(2, 2)).map(({ seq }) => seq),
+        [3, 4],
+      )
+    })
+
+    test('the 128th signature of a digest is refused, and so is what would pass 3 MiB; nothing of it is kept', async () => {
+      const { storage } = open()
+      await Promise.all(Array.from({ length: 127 }, () => storage.append(newSignature())))
+      const full = { code: 'too-many-signatures' }
+      await assert.rejects(storage.append(newSignature()), full)
+      const large = () => newSignature({ home: home('large/app'), blob: randomBytes(1024 * 1024) })
+      for (let count = 0; count < 3; count++) await storage.append(large())
+      await assert.rejects(storage.append(large()), full)
+      assert.equal((await storage.head()).seq, 130)
+      assert.equal((await storage.slots(home('team/app'))).length, 127)
+    })
+
+    test('uploads through two processes at once leave each digest with every signature, without gap or double', async () => {
+      const { storage, again } = open()
+      const other = again()
+      const digests = ['a', 'b', 'c'].map(digest)
+      const uploads = digests.flatMap((of) =>
+        Array.from({ length: 40 }, () => newSignature({ home: home('team/app', of) })),
+      )
+      // Each is sent to both: one of the two finds it there.
+      const outcomes = await Promise.all([
+        ...uploads.map((upload) => storage.append(upload)),
+        ...uploads.map((upload) => other.append(upload)),
+      ])
+      assert.equal(outcomes.filter(({ outcome }) => outcome === 'added').length, 120)
+      for (const of of digests) {
+        const slots = await storage.slots(home('team/app', of))
+        assert.deepEqual(
+          slots.map(({ slot }) => slot),
+          Array.from({ length: 40 }, (_, index) => index + 1),
+        )
+        const wanted = uploads.filter((upload) => upload.home.digest === of).map((upload) => upload.sha256)
+        assert.deepEqual(slots.map((slot) => slot.sha256).sort(), wanted.sort())
+      }
+      assert.deepEqual(await storage.integrity(), [])
+    })
+
+    test('one refused job of a commit does not take the others down', async () => {
+      const { storage } = open()
+      await Promise.all(Array.from({ length: 126 }, () => storage.append(newSignature())))
+      const results = await Promise.allSettled([
+        storage.append(newSignature()),
+        storage.append(newSignature()),
+        storage.append(newSignature({ home: home('other/app') })),
+      ])
+      assert.deepEqual(
+        results.map(({ status }) => status),
+        ['fulfilled', 'rejected', 'fulfilled'],
+      )
+      assert.equal((await storage.head()).seq, 128)
+    })
+
+    test('news are told once, whoever made them', async () => {
+      const { storage, again } = open()
+      const other = again()
+      storage.news()
+      assert.equal(storage.news(), false)
+      await other.append(newSignature())
+      assert.equal(storage.news(), true)
+      assert.equal(storage.news(), false)
+      await storage.append(newSignature())
+      assert.equal(storage.news(), true)
+      assert.equal(storage.news(), false)
+    })
+
+    test('the log says which locations it touched, in pages', async () => {
+      const { storage } = open()
+      const view = { kind: 'view', name: 'all', digest: digest('a') } as const
+      await storage.append(newSignature({ views: [view] }))
+      await storage.append(newSignature({ home: home('other/app') }))
+      const first = await storage.touchedAfter(0, 1)
+      assert.deepEqual(first.locations, [home('team/app'), view])
+      assert.equal(first.last.seq, 1)
+      const second = await storage.touchedAfter(1, 10)
+      assert.deepEqual(second.locations, [home('other/app')])
+      assert.deepEqual(second.last, await storage.head())
+      assert.deepEqual((await storage.touchedAfter(2, 10)).locations, [])
+      assert.deepEqual(
+        (await storage.locations(0, 10)).map(({ location }) => location),
+        [home('team/app'), view, home('other/app')],
+      )
+    })
+
+    test('a digest view shows each signature once, in the order of arrival', async () => {
+      const { storage } = open()
+      const view = { kind: 'view', name: '', digest: digest('a') } as const
+      const one = newSignature({ views: [view] })
+      await storage.append(one)
+      await storage.append({ ...one, home: home('copy/app') })
+      const two = newSignature({ views: [view] })
+      await storage.append(two)
+      assert.deepEqual(await slotsOf(storage, view), [
+        [1, one.sha256],
+        [2, two.sha256],
+      ])
+    })
+
+    test('views that come, change or go are laid out anew, and the others keep their slots', async () => {
+      const { storage } = open()
+      const covers = ({ repositories }: DigestView, repository: Parameters<typeof matches>[1]) =>
+        repositories.some((pattern) => matches(parsePattern(pattern), repository))
+      const a = newSignature({ home: home('a/app') })
+      const b = newSignature({ home: home('b/app') })
+      await storage.append(a)
+      await storage.append(b)
+      await storage.append({ ...a, home: home('b/app') })
+      const view = { kind: 'view', name: 'all', digest: digest('a') } as const
+
+      await storage.configureViews([{ base: 'all', repositories: ['**'] }], covers)
+      assert.deepEqual(await slotsOf(storage, view), [
+        [1, a.sha256],
+        [2, b.sha256],
+      ])
+      const generation = await storage.generation()
+      await storage.configureViews([{ base: 'all', repositories: ['**'] }], covers)
+      assert.equal(await storage.generation(), generation)
+      assert.deepEqual(
+        (await storage.backlog()).map(({ location }) => location),
+        [view],
+      )
+      await storage.settleBacklog(view)
+
+      await storage.configureViews([{ base: 'all', repositories: ['b/*'] }], covers)
+      assert.deepEqual(await slotsOf(storage, view), [
+        [1, b.sha256],
+        [2, a.sha256],
+      ])
+      await storage.configureViews([], covers)
+      assert.deepEqual(await slotsOf(storage, view), [])
+      assert.deepEqual(
+        (await storage.backlog()).map(({ location }) => location),
+        [view],
+      )
+      assert.ok((await storage.generation()) > generation)
+    })
+
+    test('signatures are listed by repository, digest and key, in pages', async () => {
+      const { storage } = open()
+      const signer = { unverifiedFingerprint: null, unverifiedCreated: 1, unverifiedExpires: null }
+      await storage.append(newSignature({ signer: { ...signer, unverifiedKeyId: 'AAAAAAAAAAAAAAAA' } }))
+      await storage.append(newSignature({ home: home('team/app', digest('b')) }))
+      await storage.append(newSignature({ home: home('other/app') }))
+      const ids = async (query: Partial<Parameters<Storage['list']>[0]>) =>
+        (await storage.list({ limit: 10, ...query })).map(({ id }) => id)
+      assert.deepEqual(await ids({}), [1, 2, 3])
+      assert.deepEqual(await ids({ repository: parseRepository('team/app') }), [1, 2])
+      assert.deepEqual(await ids({ digest: digest('a') }), [1, 3])
+      assert.deepEqual(await ids({ repository: parseRepository('team/app'), digest: digest('a') }), [1])
+      assert.deepEqual(await ids({ key: 'aaaaaaaaaaaaaaaa' }), [1])
+      assert.deepEqual(await ids({ key: `ffffffffffffffffffffffff${'aaaaaaaaaaaaaaaa'}` }), [1])
+      assert.deepEqual(await ids({ key: 'aaaaaaaaaaaaaaaa', digest: digest('b') }), [])
+      assert.deepEqual(await ids({ limit: 1 }), [1])
+      assert.deepEqual(await ids({ after: 1, limit: 1 }), [2])
+      assert.deepEqual(await ids({ repository: parseRepository('no/such') }), [])
+    })
+
+    test('the first claim of another registry host is told, once', async () => {
+      const { storage } = open()
+      assert.equal((await storage.append(newSignature())).otherHosts, null)
+      assert.deepEqual((await storage.append(newSignature({ host: 'quay.io' }))).otherHosts, [
+        'registry.example.com',
+      ])
+      assert.equal((await storage.append(newSignature({ host: 'quay.io' }))).otherHosts, null)
+    })
+
+    test('a token is kept as it is, until it is revoked', async () => {
+      const { storage, again } = open()
+      const token = {
+        id: '00112233',
+        name: 'ci',
+        hash: randomBytes(32),
+        scopes: ['push:team/**'],
+        created: 1,
+        expires: 2,
+        revoked: null,
+      }
+      await storage.addToken(token)
+      const kept = await again().token('00112233')
+      assert.deepEqual({ ...kept, hash: Buffer.from(kept?.hash ?? []) }, token)
+      assert.equal(await storage.revokeToken('00112233', 5), true)
+      assert.equal(await storage.revokeToken('00112233', 6), false)
+      assert.equal((await storage.tokens())[0]?.revoked, 5)
+      assert.equal(await storage.token('ffffffff'), null)
+    })
+
+    test('a directory set aside is in the backlog with its error until it is settled', async () => {
+      const { storage } = open()
+      await storage.append(newSignature())
+      await storage.addToBacklog(home('team/app'), 'ENAMETOOLONG')
+      assert.deepEqual(
+        (await storage.backlog()).map(({ location, error }) => [location, error]),
+        [[home('team/app'), 'ENAMETOOLONG']],
+      )
+      await storage.addToBacklog(home('team/app'), null)
+      assert.equal((await storage.backlog())[0]?.error, null)
+      await storage.settleBacklog(home('team/app'))
+      assert.deepEqual(await storage.backlog(), [])
+    })
+
+    test('a lease has one holder among all processes', async () => {
+      const { storage, again } = open()
+      const lease = await storage.lease('tree')
+      assert.ok(lease)
+      assert.equal(await again().lease('tree'), null)
+      assert.ok(await storage.lease('another'))
+      lease.release()
+      assert.ok(await again().lease('tree'))
+    })
+
+    test('an epoch stays until it is renewed', async () => {
+      const { storage, again } = open()
+      const epoch = await storage.epoch()
+      assert.equal(await again().epoch(), epoch)
+      const renewed = await storage.renewEpoch()
+      assert.notEqual(renewed, epoch)
+      assert.equal(await again().epoch(), renewed)
+    })
+
+    test('a refusal is a Refusal, so that every door can tell it from a fault', async () => {
+      const { storage } = open()
+      await Promise.all(Array.from({ length: 127 }, () => storage.append(newSignature())))
+      await assert.rejects(storage.append(newSignature()), Refusal)
+    })
+  })
+}
