@@ -1,0 +1,68 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+
+/** Durable writing: what these functions have returned from survives a crash of the machine. */
+
+/**
+ * Puts a whole file in place of whatever was there: a reader sees the old one or the new one. One writer a file at a
+ * time; what an interrupted one left behind is overwritten.
+ */
+export async function replaceFile(file: string, content: string, mode: number): Promise<void> {
+  const unfinished = join(dirname(file), `.${basename(file)}.new`)
+  await rm(unfinished, { force: true })
+  await writeAndRename(unfinished, file, content, mode)
+  await syncFolder(dirname(file))
+}
+
+/**
+ * The same for many files of one folder: the unfinished file lies in `staging`, on the same file system, and the caller
+ * syncs the folder (`syncFolder`) once for all that it put there.
+ */
+export async function placeFile(file: string, content: Uint8Array | string, staging: string): Promise<void> {
+  await writeAndRename(join(staging, randomBytes(12).toString('hex')), file, content, 0o644)
+}
+
+async function writeAndRename(
+  unfinished: string,
+  file: string,
+  content: Uint8Array | string,
+  mode: number,
+): Promise<void> {
+  const handle = await open(unfinished, 'wx', mode)
+  try {
+    try {
+      await handle.writeFile(content)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(unfinished, file)
+  } catch (error) {
+    await rm(unfinished, { force: true })
+    throw error
+  }
+}
+
+/** Moves a file to a name that may be taken by an equal one; both folders are on disk when it returns. */
+export async function moveFile(from: string, to: string): Promise<void> {
+  await rename(from, to)
+  await syncFolder(dirname(to))
+  await syncFolder(dirname(from))
+}
+
+/** Makes a folder and those above it that are missing, each with its name on disk. */
+export async function makeFolder(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true })
+  if (first === undefined) return
+  for (let made = folder; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made))
+}
+
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

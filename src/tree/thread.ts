@@ -1,0 +1,49 @@
+import { extname } from 'node:path'
+import { Worker } from 'node:worker_threads'
+
+export type ProjectorMessage =
+  | { kind: 'position'; seq: number }
+  | { kind: 'set-aside'; path: string; error: string }
+  | { kind: 'stuck'; error: string }
+
+export interface ProjectorThread {
+  /** Says that a commit was just made; it would be noticed anyway, a moment later. */
+  nudge(): void
+  /** Finishes the batch under way. */
+  close(): Promise<void>
+}
+
+const restartMilliseconds = 1000
+
+/** Starts the projector thread; should it die of a fault, `onCrash` hears of it and a new one goes on. */
+export function startProjector(
+  dataFolder: string,
+  onMessage: (message: ProjectorMessage) => void,
+  onCrash: (error: Error) => void,
+): ProjectorThread {
+  let closing = false
+  let exited = Promise.resolve()
+  const start = (): Worker => {
+    const thread = new Worker(new URL(`./worker${extname(import.meta.filename)}`, import.meta.url), {
+      workerData: { dataFolder },
+    })
+    exited = new Promise((resolve) => thread.once('exit', () => resolve()))
+    thread.on('message', onMessage)
+    thread.on('error', (error) => {
+      onCrash(error as Error)
+      setTimeout(() => {
+        if (!closing) worker = start()
+      }, restartMilliseconds).unref()
+    })
+    return thread
+  }
+  let worker = start()
+  return {
+    nudge: () => worker.postMessage('news'),
+    async close() {
+      closing = true
+      worker.postMessage('stop')
+      await exited
+    },
+  }
+}
