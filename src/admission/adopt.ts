@@ -1,0 +1,188 @@
+import { createHash } from 'node:crypto'
+import { lstat, readFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import type { Principal } from '../access/principal.ts'
+import { makeFolder } from '../durable/durable.ts'
+import type { Repository } from '../reference/repository.ts'
+import { Refusal, type RefusalCode } from '../refusal.ts'
+import { readSignature } from '../signature/signature.ts'
+import type { Storage } from '../storage/storage.ts'
+import { removeEmptyFolders, rescue } from '../tree/lay.ts'
+import { readPosition, writePosition } from '../tree/position.ts'
+import { beginning, isForeign } from '../tree/projector.ts'
+import type { Tree } from '../tree/tree.ts'
+import { type Found, walk } from '../tree/walk.ts'
+import type { Admit } from './admit.ts'
+
+/** What became of each file of a docroot. Nothing is left out silently. */
+export interface ImportReport {
+  added: number
+  present: number
+  refused: { path: string; code: RefusalCode; detail: string }[]
+  warnings: { path: string; warning: string }[]
+}
+
+export interface ImportOptions {
+  admit: Admit
+  storage: Pick<Storage, 'holds'>
+  /**
+   * `by-claim`: what lies where its claim says goes to the usual place of that claim, under the prefix of its registry;
+   * a docroot has no prefixes. `as-found`: everything keeps its path.
+   */
+  places: 'by-claim' | 'as-found'
+  onRefused?: (path: string) => Promise<void>
+  onProgress?: (done: number) => void
+}
+
+/** c/image reads no more than this of a signature (its internal/iolimits, `MaxSignatureBodySize`). */
+const maxFileBytes = 4 * 1024 * 1024
+
+/** Folders on the way at once: their signatures share commits. */
+const concurrency = 64
+
+const importer: Principal = { name: 'import', scopes: [{ action: 'admin' }] }
+
+/**
+ * Takes in the signatures of a lookaside docroot, as podman and skopeo write it, or of a single file. Signatures that
+ * are here already stay as they are, whatever slot and bytes they have there.
+ * @throws errors of the file system, and Refusal disk-full or busy; what is wrong with a single file is in the report
+ */
+export async function importPath(path: string, options: ImportOptions): Promise<ImportReport> {
+  const report: ImportReport = { added: 0, present: 0, refused: [], warnings: [] }
+  let done = 0
+  const take = async (root: string, file: Found, isSlot: boolean) => {
+    try {
+      await takeFile(root, file, isSlot, options, report)
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.code === 'disk-full' || error.code === 'busy') throw error
+      report.refused.push({ path: file.path, code: error.code, detail: error.message })
+      await options.onRefused?.(file.path)
+    }
+    options.onProgress?.(++done)
+  }
+
+  if (!(await lstat(path)).isDirectory()) {
+    await take(dirname(path), { path: basename(path), slot: null }, false)
+    return report
+  }
+  // Digest views come last: what they show lies, as a rule, in a repository of the same docroot as well.
+  const views: Found[] = []
+  const repositories = async function* () {
+    for await (const file of walk(path)) {
+      if (file.slot?.location.kind === 'view') views.push(file)
+      else yield file
+    }
+  }
+  await inFolders(repositories(), (file) => take(path, file, true))
+  await inFolders(views.values(), (file) => take(path, file, true))
+  report.refused.sort((a, b) => (a.path < b.path ? -1 : 1))
+  return report
+}
+
+async function takeFile(
+  root: string,
+  { path, slot }: Found,
+  isSlot: boolean,
+  { admit, storage, places }: ImportOptions,
+  report: ImportReport,
+): Promise<void> {
+  if (isSlot && !slot)
+    throw new Refusal(
+      'bad-request',
+      'It is not called <repository>@<algorithm>=<hex>/signature-<N>, or is no regular file',
+    )
+  const { size } = await lstat(join(root, path))
+  if (size > maxFileBytes)
+    throw new Refusal('too-large', `It has ${size} bytes; no client reads more than ${maxFileBytes}`)
+  const bytes = await readFile(join(root, path))
+  if (
+    slot?.location.kind === 'view' &&
+    (await storage.holds(createHash('sha256').update(bytes).digest('hex')))
+  ) {
+    report.present++
+    return
+  }
+  const { outcome, warnings } = await admit({
+    bytes,
+    principal: importer,
+    actor: importer.name,
+    repository:
+      slot?.location.kind === 'repository' ? explicitPlace(slot.location.name, bytes, places) : null,
+    digest: slot?.location.digest ?? null,
+  })
+  report[outcome]++
+  for (const warning of warnings) report.warnings.push({ path, warning })
+}
+
+function explicitPlace(
+  name: Repository,
+  bytes: Uint8Array,
+  places: ImportOptions['places'],
+): Repository | null {
+  if (places === 'as-found') return name
+  try {
+    const { claim } = readSignature(bytes, { sigstoreJson: true })
+    return claim.reference.path === name ? null : name
+  } catch {
+    // Admission says what is wrong with it.
+    return name
+  }
+}
+
+/** One folder's files in their order, many folders at once. Nothing is under way any more when it returns or throws. */
+async function inFolders(
+  files: AsyncIterable<Found> | Iterable<Found>,
+  take: (file: Found) => Promise<void>,
+): Promise<void> {
+  let running: Promise<void>[] = []
+  let folder: Found[] = []
+  const settle = async () => {
+    const ends = await Promise.allSettled(running)
+    running = []
+    for (const end of ends) if (end.status === 'rejected') throw end.reason
+  }
+  const start = (batch: Found[]) =>
+    running.push(
+      (async () => {
+        for (const file of batch) await take(file)
+      })(),
+    )
+  for await (const file of files) {
+    const before = folder[0]
+    if (before && dirname(before.path) !== dirname(file.path)) {
+      start(folder)
+      folder = []
+      if (running.length >= concurrency) await settle()
+    }
+    folder.push(file)
+  }
+  start(folder)
+  await settle()
+}
+
+/**
+ * Before anything is written over: if the tree is not of this database (an older copy was restored, or it was lost),
+ * takes in what the tree has and the database has not, moves to lost+found what admission refuses, and renews the
+ * epoch. The caller holds the lease of the tree.
+ * @returns null where the tree is of this database
+ */
+export async function adoptForeignTree(
+  storage: Storage,
+  tree: Tree,
+  admit: Admit,
+): Promise<ImportReport | null> {
+  if (!(await isForeign(storage, tree, await readPosition(tree)))) return null
+  await makeFolder(tree.staging)
+  const report = await importPath(tree.root, {
+    admit,
+    storage,
+    places: 'as-found',
+    onRefused: async (path) => {
+      await rescue(tree, join(tree.root, path))
+      await removeEmptyFolders(dirname(join(tree.root, path)), tree.root)
+    },
+  })
+  await storage.renewEpoch()
+  await writePosition(tree, beginning)
+  return report
+}

@@ -1,0 +1,28 @@
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { Refusal } from '../refusal.ts'
+import { openSqlite } from '../storage/sqlite/sqlite.ts'
+import { admission } from './admit.ts'
+import type { AdmissionAnswer, AdmissionRequest, AdmissionThreadData } from './thread.ts'
+
+/** The admission thread: OpenPGP work and commits happen here, off the thread that answers readers. */
+const port = parentPort as MessagePort
+const { dataFolder, rules } = workerData as AdmissionThreadData
+const storage = openSqlite({ dataFolder })
+const admit = admission(storage, rules)
+
+port.on('message', (request: AdmissionRequest) => {
+  if (request.kind === 'close') return void storage.close().then(() => port.close())
+  admit(request.upload).then(
+    (admitted) => answer({ number: request.number, admitted }),
+    (error) =>
+      answer(
+        error instanceof Refusal
+          ? { number: request.number, refused: { code: error.code, detail: error.message } }
+          : { number: request.number, failed: String((error as Error).stack ?? error) },
+      ),
+  )
+})
+
+function answer(message: AdmissionAnswer): void {
+  port.postMessage(message)
+}
