@@ -1,0 +1,42 @@
+import type { Pattern } from '../access/pattern.ts'
+import type { Repository } from '../reference/repository.ts'
+import type { ListenAddress } from './listen.ts'
+import type { RawConfig } from './schema.ts'
+
+/** The configuration as the program uses it: every default filled in, every text read into what it means. */
+export interface Config {
+  /** An absolute path. The folder need not exist yet. */
+  data: string
+  listen: ListenAddress
+  /** Without a slash at its end. */
+  publicUrl?: string
+  tls: TlsConfig
+  workers: number | 'auto'
+  /** Absent: every registry host is served, and all share one space. */
+  registries?: ServedRegistry[]
+  reads: RawConfig['reads']
+  uploads: RawConfig['uploads']
+  digestViews: DigestView[]
+  tree: RawConfig['tree']
+  log: RawConfig['log']
+  /** What a person should be told but need not be stopped by, a sentence each. */
+  warnings: string[]
+}
+
+/** `names` are spelled canonically. `cert` and `key` are absolute paths of files that can be read. */
+export type TlsConfig =
+  | { mode: 'auto'; names: string[] }
+  | { mode: 'files'; cert: string; key: string }
+  | { mode: 'off' }
+
+export interface ServedRegistry {
+  /** As image references have it after normalisation: `docker.io`, `localhost:5000`. */
+  host: string
+  /** Empty: its signatures live at the top. */
+  prefix: Repository | ''
+}
+
+export interface DigestView {
+  base: Repository | ''
+  repositories: Pattern[]
+}
