@@ -1,0 +1,142 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { type AdmissionRules, admission, viewCovers } from './admission/admit.ts'
+import { adoptForeignTree } from './admission/adopt.ts'
+import { startAdmission } from './admission/thread.ts'
+import { runProgram } from './cli/program.ts'
+import type { RunningServer } from './cli/serve.ts'
+import type { Config } from './config/config.ts'
+import { buildServer } from './http/server.ts'
+import { openSqlite } from './storage/sqlite/sqlite.ts'
+import type { Storage } from './storage/storage.ts'
+import { type Certificates, certificateFromFiles, certificateFromPrivateCa } from './tls/serve.ts'
+import { type ProjectorMessage, startProjector } from './tree/thread.ts'
+import { treeLease, treeOf } from './tree/tree.ts'
+
+/** The only place that builds: what the server is made of, and what the commands are given. */
+export async function main(argv: string[]): Promise<void> {
+  process.exitCode = await runProgram(argv, {
+    env: process.env,
+    openStorage: (dataFolder) => openSqlite({ dataFolder }),
+    admission: (storage, config) => admission(storage, admissionRules(config)),
+    startServer,
+  })
+}
+
+/**
+ * Starts one serving process on a data folder; others may serve the same one.
+ * @throws Refusal configuration, data-folder; errors of the network
+ */
+export async function startServer(config: Config, log: Logger): Promise<RunningServer> {
+  const { data: dataFolder } = config
+  const rules = admissionRules(config)
+  const opened: (() => Promise<void> | void)[] = []
+  const close = async () => {
+    for (let end = opened.pop(); end; end = opened.pop()) await end()
+  }
+  try {
+    const storage = openSqlite({ dataFolder })
+    opened.push(storage.close)
+    await storage.configureViews(rules.digestViews, viewCovers(rules.digestViews))
+    if (config.tree.enabled) await adopt(storage, dataFolder, rules, log)
+
+    const crashed = (thread: string) => (err: Error) =>
+      log.fatal({ err, thread }, 'a thread died; another takes its place')
+    const projector = config.tree.enabled
+      ? startProjector(dataFolder, logProjector(log), crashed('projector'))
+      : null
+    if (projector) opened.push(projector.close)
+    const admitting = startAdmission({ dataFolder, rules }, crashed('admission'))
+    opened.push(admitting.close)
+    const certificates = await certificatesOf(config, storage, log)
+    if (certificates) opened.push(certificates.stop)
+
+    let origin = config.publicUrl ?? ''
+    const server = await buildServer({
+      storage,
+      admit: async (upload) => {
+        const admitted = await admitting.admit(upload)
+        if (admitted.outcome === 'added') projector?.nudge()
+        return admitted
+      },
+      log,
+      clock: Date.now,
+      tls: certificates?.options ?? null,
+      reads: config.reads,
+      uploads: config.uploads,
+      origin: () => origin,
+    })
+    opened.push(server.close)
+    certificates?.follow(server.setCertificate)
+    const port = await server.listen({ ...config.listen, host: config.listen.host || '::' })
+    origin ||= `${certificates ? 'https' : 'http'}://${urlHost(config.listen.host)}:${port}`
+    return { origin, ca: certificates?.ca ?? null, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+function admissionRules({ registries, digestViews, uploads }: Config): AdmissionRules {
+  return { digestViews, sigstoreJson: uploads.sigstoreJson, ...(registries && { registries }) }
+}
+
+/** Before the first request: what the tree has and an older or new database has not. */
+async function adopt(
+  storage: Storage,
+  dataFolder: string,
+  rules: AdmissionRules,
+  log: Logger,
+): Promise<void> {
+  const lease = await storage.lease(treeLease)
+  // Whoever holds it has looked after that, and writes nothing over what is not adopted.
+  if (!lease) return
+  try {
+    const report = await adoptForeignTree(storage, treeOf(dataFolder), admission(storage, rules))
+    if (!report) return
+    const { added, present, refused } = report
+    log.warn(
+      { added, present, refused },
+      'the tree was not of this database: its signatures were taken in, the rest is in lost+found',
+    )
+  } finally {
+    lease.release()
+  }
+}
+
+async function certificatesOf(config: Config, storage: Storage, log: Logger): Promise<Certificates | null> {
+  const { tls, data: dataFolder } = config
+  const onError = (err: Error) =>
+    log.error({ err }, 'the certificate cannot be renewed; the last good one is served')
+  if (tls.mode === 'off') return null
+  if (tls.mode === 'files') return certificateFromFiles({ cert: tls.cert, key: tls.key }, { onError })
+  const exclusively = async <T>(work: () => Promise<T>): Promise<T> => {
+    let lease = await storage.lease('tls')
+    for (; !lease; lease = await storage.lease('tls')) await wait(50)
+    return work().finally(lease.release)
+  }
+  return certificateFromPrivateCa({ dataFolder, names: tls.names }, exclusively, {
+    onError,
+    onCa({ authority, reason, ca, unnamedHost }) {
+      if (authority !== 'kept')
+        log.warn({ ca, reason }, `a private CA was ${authority}; clients must trust this file`)
+      if (unnamedHost)
+        log.warn({ unnamedHost }, 'the CA does not permit the name of this host; add it to tls.names')
+    },
+  })
+}
+
+function logProjector(log: Logger): (message: ProjectorMessage) => void {
+  return (message) => {
+    if (message.kind === 'position') log.debug({ seq: message.seq }, 'the tree is written')
+    else if (message.kind === 'set-aside')
+      log.error(message, 'a directory of the tree cannot be written; it is tried again')
+    else
+      log.error(message, 'the tree cannot be written; the database keeps everything, and it is tried again')
+  }
+}
+
+function urlHost(host: string): string {
+  if (host === '::' || host === '0.0.0.0' || host === '') return 'localhost'
+  return host.includes(':') ? `[${host}]` : host
+}

@@ -1,0 +1,32 @@
+import type { Logger } from 'pino'
+import type { Admit } from '../admission/admit.ts'
+import type { Config } from '../config/config.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { RunningServer } from './serve.ts'
+
+/** What the commands are given. Each ends with an exit code of `exit.ts`. */
+export interface Cli {
+  env: NodeJS.ProcessEnv
+  openStorage(dataFolder: string): Storage
+  admission(storage: Storage, config: Config): Admit
+  startServer(config: Config, log: Logger): Promise<RunningServer>
+}
+
+/** How this program is called here, for texts to be pasted. */
+export function programName(): string {
+  return import.meta.filename.endsWith('.ts') ? 'npm run --silent lookaside --' : 'lookaside'
+}
+
+/** To standard output. With `json` only the document is printed, for programs. */
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+export function printJson(document: unknown): void {
+  print(JSON.stringify(document, null, 2))
+}
+
+/** To standard error: progress and explanations that are not the answer. */
+export function note(text: string): void {
+  process.stderr.write(`${text}\n`)
+}

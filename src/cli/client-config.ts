@@ -1,0 +1,231 @@
+import { existsSync } from 'node:fs'
+import { mkdir, readFile } from 'node:fs/promises'
+import { isIPv6 } from 'node:net'
+import { dirname, join, resolve } from 'node:path'
+import { Command } from 'commander'
+import type { Config } from '../config/config.ts'
+import { makeFolder, replaceFile } from '../durable/durable.ts'
+import { parseReference } from '../reference/reference.ts'
+import { parseRepository, type Repository } from '../reference/repository.ts'
+import { Refusal } from '../refusal.ts'
+import { readCaFile } from './ca-file.ts'
+import { type Cli, note, print, printJson } from './cli.ts'
+import {
+  type ClientFile,
+  type ClientFiles,
+  clientFiles,
+  clientScript,
+  isPermitted,
+  permittedBy,
+} from './client-files.ts'
+import { type ExitCode, exit } from './exit.ts'
+import { configOf, type DataOptions, onDataFolder } from './options.ts'
+import { printable } from './printable.ts'
+import { type Entry, inspectRegistriesD } from './registries-d.ts'
+import { isLoopback, parseServerUrl } from './server-options.ts'
+
+interface ClientConfigOptions extends DataOptions {
+  registry: string
+  prefix?: string
+  server?: string
+  ca?: string
+  staging?: string
+  output?: string
+  force?: boolean
+  registriesD?: string
+  json?: boolean
+}
+
+export function clientConfigCommand(cli: Cli, ends: (code: ExitCode) => void): Command {
+  return onDataFolder(new Command('client-config'))
+    .description(
+      'what podman, skopeo and others need to find the signatures of a registry here, as a script for a client',
+    )
+    .requiredOption('--registry <host>', 'the registry, as image names have it')
+    .option(
+      '--server <url>',
+      'the server (default: as the configuration has it; without --config or --data, LOOKASIDE_SERVER)',
+    )
+    .option('--ca <file>', 'the CA that clients must trust (default: the private CA of the server)')
+    .option(
+      '--prefix <path>',
+      'where the server keeps that registry (default: as registries of the configuration has it)',
+    )
+    .option(
+      '--staging <dir>',
+      'for a machine that signs: where skopeo copy --sign-by leaves signatures for lookaside push',
+    )
+    .option('--output <dir>', 'write registries.d and certs.d below this folder instead')
+    .option('--force', 'overwrite files there that differ')
+    .option(
+      '--registries-d <dir>',
+      "also look for clashes in a client's folder, such as /etc/containers/registries.d",
+    )
+    .option('--json', 'print a JSON document')
+    .action(async (options: ClientConfigOptions) => ends(await clientConfig(cli, options)))
+}
+
+async function clientConfig(cli: Cli, options: ClientConfigOptions): Promise<ExitCode> {
+  const registry = readHost(options.registry)
+  const { url, ca, prefix } = serverOf(cli, options, registry)
+  const { staging = null, output, force = false, json } = options
+  const files = clientFiles({ registry, url, prefix, ca, staging })
+  const names = ca === null ? null : permittedBy(ca)
+  const { clashes, notes: found } = await inspect(options, files.entry)
+  const notes = [...notesOnReach(url, names), ...found]
+  const placed = [files.registriesD, ...(files.certsD ? [files.certsD] : [])]
+  const written = output !== undefined && !clashes.length ? await write(output, placed, force) : []
+  if (json) {
+    printJson({ registry, lookaside: files.entry.lookaside, files: placed, written, clashes, notes })
+    return clashes.length ? exit.no : exit.done
+  }
+  for (const text of notes) note(printable(text))
+  for (const text of clashes) print(printable(text))
+  if (clashes.length) return exit.no
+  if (output === undefined) print(clientScript(files, names))
+  else tellWritten(resolve(output), files, written)
+  return exit.done
+}
+
+function notesOnReach(url: string, names: string[] | null): string[] {
+  const notes: string[] = []
+  if (isLoopback(url)) {
+    notes.push(`Only clients on this machine reach ${url}: set publicUrl, or name the server with --server`)
+  }
+  if (names && !isPermitted(url, names)) {
+    notes.push(`The CA can vouch for ${names.join(', ')}, and so not for ${url}: add its name to tls.names`)
+  }
+  return notes
+}
+
+function tellWritten(folder: string, { registriesD, certsD }: ClientFiles, written: string[]): void {
+  for (const { path } of certsD ? [registriesD, certsD] : [registriesD]) {
+    const whole = join(folder, path)
+    print(`${written.includes(whole) ? 'wrote' : 'kept'} ${whole}`)
+  }
+  const trust = certsD ? ` --src-cert-dir ${dirname(join(folder, certsD.path))}` : ''
+  note(
+    `skopeo takes them as: skopeo --registries.d ${dirname(join(folder, registriesD.path))} copy${trust} …`,
+  )
+}
+
+/** The folders that the entry is for: the one that is written to, and the one that was named. */
+async function inspect(
+  { output, registriesD }: ClientConfigOptions,
+  entry: Entry,
+): Promise<{ clashes: string[]; notes: string[] }> {
+  const clashes: string[] = []
+  const notes: string[] = []
+  if (registriesD !== undefined) {
+    const found = await inspectRegistriesD(registriesD, entry)
+    clashes.push(...found.clashes)
+    notes.push(...found.notes)
+    if (found.presentIn)
+      notes.push(`${found.presentIn} has this entry already: do not add ${entry.fileName} beside it`)
+  }
+  if (output !== undefined) {
+    const folder = join(output, 'registries.d')
+    await mkdir(folder, { recursive: true })
+    const found = await inspectRegistriesD(folder, entry)
+    clashes.push(...found.clashes.filter((text) => !clashes.includes(text)))
+    if (found.presentIn)
+      clashes.push(
+        `${entry.namespace} is in ${found.presentIn}: with ${entry.fileName} beside it every pull fails`,
+      )
+  }
+  return { clashes, notes }
+}
+
+function readHost(text: string): string {
+  try {
+    const { host } = parseReference(`${text}/any/repository`)
+    if (host === text) return host
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+  }
+  throw new Refusal(
+    'configuration',
+    `--registry takes a host as image names have it, such as docker.io or registry.example.com:5000, not "${printable(text)}"`,
+  )
+}
+
+/** What was named on the command line, then the local configuration, if that is what is asked about. */
+function serverOf(
+  cli: Cli,
+  options: ClientConfigOptions,
+  registry: string,
+): { url: string; ca: string | null; prefix: Repository | '' } {
+  const { env } = cli
+  const named = options.server ?? (env.LOOKASIDE_SERVER || undefined)
+  const isLocal = options.config !== undefined || options.data !== undefined || named === undefined
+  const config = isLocal ? configOf(cli, options) : null
+  const url = parseServerUrl(options.server ?? (config ? urlOf(config) : (named ?? '')))
+  const caFile =
+    options.ca ?? (config?.tls.mode === 'auto' ? privateCaOf(config) : env.LOOKASIDE_CA || undefined)
+  const prefix = options.prefix === undefined ? prefixOf(config, registry) : parseRepository(options.prefix)
+  return { url, ca: caFile !== undefined && url.startsWith('https:') ? readCaFile(caFile) : null, prefix }
+}
+
+/** As clients reach a server of this configuration. */
+function urlOf({ publicUrl, listen, tls }: Config): string {
+  if (publicUrl !== undefined) return publicUrl
+  if (listen.port === 0) {
+    throw new Refusal(
+      'configuration',
+      'The system chooses the port of this server: set publicUrl, or name it with --server',
+    )
+  }
+  const isEverywhere = ['', '::', '0.0.0.0'].includes(listen.host)
+  const name = tls.mode === 'auto' ? tls.names[0] : undefined
+  const host = isEverywhere ? (name ?? 'localhost') : listen.host
+  return `${tls.mode === 'off' ? 'http' : 'https'}://${isIPv6(host) ? `[${host}]` : host}:${listen.port}`
+}
+
+function privateCaOf({ data }: Config): string {
+  const file = join(data, 'tls', 'ca.crt')
+  if (existsSync(file)) return file
+  throw new Refusal(
+    'configuration',
+    `There is no CA at ${file} yet: the server makes it when it starts; or name one with --ca`,
+  )
+}
+
+function prefixOf(config: Config | null, registry: string): Repository | '' {
+  if (!config?.registries) return ''
+  const served = config.registries.find(({ host }) => host === registry)
+  if (served) return served.prefix
+  const hosts = config.registries.map(({ host }) => host).join(', ')
+  throw new Refusal('configuration', `This server keeps no signatures for ${registry}, only for ${hosts}`)
+}
+
+/**
+ * Writes what is not there yet; all of it, or nothing where a file differs.
+ * @returns the paths that were written
+ */
+async function write(output: string, files: ClientFile[], force: boolean): Promise<string[]> {
+  const missing: ClientFile[] = []
+  for (const file of files) {
+    const present = await readIfThere(join(output, file.path))
+    if (present !== null && present !== file.content && !force) {
+      throw new Refusal(
+        'configuration',
+        `${join(output, file.path)} is there and differs: overwrite it with --force`,
+      )
+    }
+    if (present !== file.content) missing.push(file)
+  }
+  for (const { path, content } of missing) {
+    await makeFolder(dirname(join(output, path)))
+    await replaceFile(join(output, path), content, 0o644)
+  }
+  return missing.map(({ path }) => resolve(output, path))
+}
+
+async function readIfThere(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
+  }
+}

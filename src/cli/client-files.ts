@@ -1,0 +1,102 @@
+import 'reflect-metadata'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import * as x509 from '@peculiar/x509'
+import { stringify } from 'yaml'
+import type { Repository } from '../reference/repository.ts'
+import { namesPermittedBy } from '../tls/certificates.ts'
+import { parseServerName } from '../tls/names.ts'
+import { printable } from './printable.ts'
+import type { Entry } from './registries-d.ts'
+
+/** A server as clients reach it, and a registry whose signatures it has. */
+export interface Target {
+  /** As image references have it. */
+  registry: string
+  /** Of the server, without a slash at its end. */
+  url: string
+  /** Where the server keeps that registry; empty: at the top. */
+  prefix: Repository | ''
+  /** What clients must trust, in PEM; null: nothing beyond what they do. */
+  ca: string | null
+  /** The folder that a signer's files go to; null on machines that do not sign. */
+  staging: string | null
+}
+
+export interface ClientFile {
+  /** From a configuration folder such as /etc/containers. */
+  path: string
+  content: string
+}
+
+export interface ClientFiles {
+  entry: Entry
+  registriesD: ClientFile
+  certsD: ClientFile | null
+}
+
+/** `default-docker` is never written: it would send clients here for every registry they have. */
+export function clientFiles({ registry, url, prefix, ca, staging }: Target): ClientFiles {
+  const lookaside = `${url}/signatures${prefix && `/${prefix}`}`
+  const fileName = `lookaside-${registry}.yaml`
+  const section = {
+    lookaside,
+    ...(staging !== null && { 'lookaside-staging': pathToFileURL(resolve(staging)).href }),
+  }
+  const settings = stringify({ docker: { [registry]: section } }, { lineWidth: 0 })
+  return {
+    entry: { fileName, namespace: registry, lookaside },
+    registriesD: {
+      path: `registries.d/${fileName}`,
+      content: `# From lookaside client-config. No other file in this folder may name ${registry}.\n${settings}${staging === null ? stagingHint : ''}`,
+    },
+    certsD: ca === null ? null : { path: `certs.d/${registry}/lookaside.crt`, content: ca },
+  }
+}
+
+const stagingHint = `    # Where skopeo copy --sign-by and podman push --sign-by leave signatures, for lookaside push:
+    # lookaside-staging: file:///var/lib/lookaside-staging
+`
+
+/**
+ * The names that a private CA of this program may vouch for, and no others; null for any other CA. Whoever made the
+ * file may have put a line break in a name: they are fit for one line of a script here.
+ */
+export function permittedBy(ca: string): string[] | null {
+  const certificate = new x509.X509Certificate(ca)
+  if (!certificate.subject.startsWith('CN=Lookaside private CA ')) return null
+  return namesPermittedBy(certificate).map(({ value }) => printable(value))
+}
+
+export function isPermitted(url: string, names: readonly string[]): boolean {
+  const host = parseServerName(new URL(url).hostname.replace(/^\[(.*)\]$/, '$1'))
+  return host !== undefined && names.includes(host.value)
+}
+
+/** A shell script that puts the files on a client. What it quotes holds no quote: see the grammars of host and URL. */
+export function clientScript({ entry, registriesD, certsD }: ClientFiles, names: string[] | null): string {
+  const folder = '/etc/containers'
+  const { namespace: registry } = entry
+  return [
+    `# For clients of ${registry}: podman, skopeo, buildah, CRI-O. To be run there as root.`,
+    '# Where ~/.config/containers/registries.d exists, it is read instead of /etc/containers/registries.d.',
+    ...put(join(folder, registriesD.path), registriesD.content),
+    ...(certsD
+      ? [
+          '',
+          '# The TLS settings of a lookaside are those of the registry. The first folder that exists is read, and no other:',
+          `# ~/.config/containers/certs.d/${registry}, /etc/containers/certs.d/${registry}, /etc/docker/certs.d/${registry}.`,
+          `# The CA is added to those of the system, for the registry too${names ? `; it can vouch for nothing but ${names.join(', ')}` : ''}.`,
+          ...put(join(folder, certsD.path), certsD.content),
+        ]
+      : []),
+    '',
+    '# Signatures are asked for where /etc/containers/policy.json says so, for example under "transports":',
+    `#   "docker": { "${registry}": [{ "type": "signedBy", "keyType": "GPGKeys", "keyPath": "/etc/pki/containers/signer.asc" }] }`,
+  ].join('\n')
+}
+
+function put(path: string, content: string): string[] {
+  const folder = path.slice(0, path.lastIndexOf('/'))
+  return [`mkdir -p '${folder}'`, `cat > '${path}' <<'END'`, `${content}END`]
+}

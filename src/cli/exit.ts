@@ -1,0 +1,14 @@
+import { CommanderError } from 'commander'
+import { Refusal, refusalStatus } from '../refusal.ts'
+
+/** What the exit code of every command means. */
+export const exit = { done: 0, no: 1, usage: 2, failure: 3 } as const
+export type ExitCode = (typeof exit)[keyof typeof exit]
+
+/** Wrong usage or configuration is for the caller to mend; everything else is a failure of server, network or disk. */
+export function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exit.done : exit.usage
+  if (!(error instanceof Refusal)) return exit.failure
+  if (error.code === 'configuration' || error.code === 'data-folder') return exit.usage
+  return refusalStatus[error.code] === 400 ? exit.usage : exit.failure
+}

@@ -1,0 +1,58 @@
+import { Command } from 'commander'
+import { Refusal } from '../refusal.ts'
+import { type Cli, note } from './cli.ts'
+import { clientConfigCommand } from './client-config.ts'
+import { type ExitCode, exit, exitCodeOf } from './exit.ts'
+import { fsckCommand } from './fsck.ts'
+import { importCommand } from './import.ts'
+import { listCommand } from './list.ts'
+import { pushCommand } from './push.ts'
+import { serveCommand } from './serve.ts'
+import { tokenCommand } from './token.ts'
+import { version } from './version.ts'
+
+/** Runs one command to its end; returns the exit code of the process. */
+export async function runProgram(argv: string[], cli: Cli): Promise<ExitCode> {
+  let code: ExitCode = exit.done
+  /** The action of a command: it answers with its exit code. */
+  const ends = (answer: ExitCode) => {
+    code = answer
+  }
+  const program = new Command('lookaside')
+    .description('A server for container image signatures, and what its signers and administrators need')
+    .version(version)
+    .exitOverride()
+    .showHelpAfterError()
+  for (const command of [
+    serveCommand,
+    tokenCommand,
+    pushCommand,
+    listCommand,
+    importCommand,
+    fsckCommand,
+    clientConfigCommand,
+  ])
+    program.addCommand(command(cli, ends).copyInheritedSettings(program))
+  try {
+    await program.parseAsync(argv)
+    return code
+  } catch (error) {
+    const code = exitCodeOf(error)
+    // Commander has printed what it has to say.
+    if (!isCommanders(error)) note(`lookaside: ${error instanceof Refusal ? error.message : explain(error)}`)
+    return code
+  }
+}
+
+function isCommanders(error: unknown): boolean {
+  return (
+    typeof (error as { code?: unknown }).code === 'string' &&
+    (error as { code: string }).code.startsWith('commander.')
+  )
+}
+
+/** The innermost reason is what helps; the rest is for whoever mends the program. */
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return process.env.DEBUG ? (error.stack ?? error.message) : error.message
+}

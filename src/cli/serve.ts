@@ -1,0 +1,134 @@
+import cluster from 'node:cluster'
+import { availableParallelism } from 'node:os'
+import { Command } from 'commander'
+import { type Logger, pino } from 'pino'
+import pretty from 'pino-pretty'
+import type { Config } from '../config/config.ts'
+import { type Cli, print, programName } from './cli.ts'
+import { type ExitCode, exit } from './exit.ts'
+import { configOf, type DataOptions, onDataFolder } from './options.ts'
+
+export interface RunningServer {
+  /** Scheme and authority that clients use. */
+  origin: string
+  /** The file that clients must trust, where the certificate is of the private CA. */
+  ca: string | null
+  /** Finishes what is under way. */
+  close(): Promise<void>
+}
+
+interface ServeOptions extends DataOptions {
+  listen?: string
+  tls?: string
+  tlsCert?: string
+  tlsKey?: string
+  workers?: string
+}
+
+export function serveCommand(cli: Cli, ends: (code: ExitCode) => void): Command {
+  return onDataFolder(new Command('serve'))
+    .description('serve signatures to clients and take them from signers')
+    .option('--listen <host:port>', 'where to listen (default: localhost:8443)')
+    .option('--tls <mode>', 'auto: a private CA in the data folder; off: plain HTTP, behind a proxy')
+    .option('--tls-cert <file>', 'the certificate, instead of the private CA')
+    .option('--tls-key <file>', 'its key')
+    .option('--workers <n|auto>', 'how many processes serve')
+    .action(async (options: ServeOptions) => {
+      ends(await serve(cli, configOf(cli, options, flagsOf(options))))
+    })
+}
+
+function flagsOf({ listen, tls, tlsCert, tlsKey, workers }: ServeOptions): Record<string, unknown> {
+  const mode = tls ?? (tlsCert || tlsKey ? 'files' : undefined)
+  return {
+    ...(listen !== undefined && { listen }),
+    ...(mode !== undefined && { 'tls.mode': mode }),
+    ...(tlsCert !== undefined && { 'tls.cert': tlsCert }),
+    ...(tlsKey !== undefined && { 'tls.key': tlsKey }),
+    ...(workers !== undefined && { workers }),
+  }
+}
+
+async function serve(cli: Cli, config: Config): Promise<ExitCode> {
+  const workers = config.workers === 'auto' ? Math.max(1, availableParallelism() - 1) : config.workers
+  const log = logger(config)
+  if (workers > 1 && cluster.isPrimary) return superviseWorkers(workers, log)
+  const server = await cli.startServer(config, log)
+  if (!cluster.isWorker || cluster.worker?.id === 1) {
+    if (process.stdout.isTTY) print(welcome(server, config))
+    log.info({ url: server.origin, ca: server.ca, data: config.data }, 'listening')
+  }
+  await untilStopped()
+  log.info('stopping')
+  await server.close()
+  if (cluster.isWorker) cluster.worker?.disconnect()
+  return exit.done
+}
+
+function logger({ log: { level } }: Config): Logger {
+  const stream = process.stdout.isTTY
+    ? pretty({ translateTime: 'HH:MM:ss', ignore: 'pid,hostname' })
+    : pino.destination({ fd: 1, sync: false })
+  return pino({ level, formatters: { level: (label) => ({ level: label }) } }, stream)
+}
+
+/** SIGTERM, SIGINT, or the end of the process that supervises this one. */
+function untilStopped(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const event of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.once(event, () => resolve())
+  })
+}
+
+/** Keeps that many processes serving the one address; they share nothing but the data folder. */
+async function superviseWorkers(count: number, log: Logger): Promise<ExitCode> {
+  // The kernel hands connections out: a primary that does so itself costs each of them a message.
+  cluster.schedulingPolicy = cluster.SCHED_NONE
+  let stopping = false
+  let failed = false
+  const ended = new Promise<void>((resolve) => {
+    cluster.on('exit', (worker, code, signal) => {
+      if (!stopping) {
+        // A worker that cannot even start will not start better a second time.
+        if (worker.isDead() && !started.has(worker.id)) {
+          failed = true
+          stop()
+        } else {
+          log.error({ code, signal, pid: worker.process.pid }, 'a worker died; another takes its place')
+          cluster.fork()
+        }
+      }
+      if (Object.keys(cluster.workers ?? {}).length === 0) resolve()
+    })
+  })
+  const started = new Set<number>()
+  cluster.on('listening', ({ id }) => started.add(id))
+  const stop = () => {
+    stopping = true
+    for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill('SIGTERM')
+  }
+  for (let index = 0; index < count; index++) cluster.fork()
+  void untilStopped().then(stop)
+  await ended
+  return failed ? exit.failure : exit.done
+}
+
+/** What to do first, ready to paste. */
+function welcome({ origin, ca }: RunningServer, { data }: Config): string {
+  const trust = ca ? ` --cacert ${ca}` : ''
+  const settings = [
+    `export LOOKASIDE_SERVER=${origin}`,
+    ...(ca ? [`export LOOKASIDE_CA=${ca}`] : []),
+    `export LOOKASIDE_TOKEN=$(${programName()} token create --data ${data} --name me --allow 'push:**')`,
+  ]
+  return `
+Lookaside serves ${origin}/signatures
+
+In another terminal, make a token and upload a signature file:
+  ${settings.join('\n  ')}
+  ${programName()} push FILE
+
+Read what is there:
+  curl${trust} ${origin}/api/v1/signatures
+  ${programName()} client-config --registry HOST     # what podman and skopeo need to find it
+`
+}

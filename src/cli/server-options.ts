@@ -1,0 +1,95 @@
+import { readFileSync } from 'node:fs'
+import { isIPv4 } from 'node:net'
+import type { Command } from 'commander'
+import { parseToken } from '../access/token.ts'
+import { Refusal } from '../refusal.ts'
+import { readCaFile } from './ca-file.ts'
+import { printable } from './printable.ts'
+
+/** The options of commands that talk to a server. */
+export interface ServerOptions {
+  server?: string
+  tokenFile?: string
+  ca?: string
+}
+
+/** Which server, and how this program shows itself to it. */
+export interface ServerAccess {
+  /** Without a slash at its end. */
+  url: string
+  /** Null: nothing but what is open to everybody. */
+  token: string | null
+  /** The only CA that is trusted; null: those of the system. */
+  ca: { file: string; pem: string } | null
+  /** Where proxies are named: HTTPS_PROXY, NO_PROXY … */
+  env: NodeJS.ProcessEnv
+}
+
+export const defaultServer = 'https://localhost:8443'
+
+export function onServer(command: Command): Command {
+  return command
+    .option('--server <url>', `the server (default: LOOKASIDE_SERVER, or ${defaultServer})`)
+    .option('--token-file <file>', 'a file that holds the token (default: LOOKASIDE_TOKEN, the token itself)')
+    .option('--ca <file>', 'the CA to trust instead of those of the system (default: LOOKASIDE_CA)')
+}
+
+/** @throws Refusal configuration */
+export function serverAccess(env: NodeJS.ProcessEnv, options: ServerOptions): ServerAccess {
+  const url = parseServerUrl(options.server ?? (env.LOOKASIDE_SERVER || defaultServer))
+  const token = readToken(env, options.tokenFile)
+  const ca = options.ca ?? (env.LOOKASIDE_CA || undefined)
+  if (token !== null && url.startsWith('http:') && !isLoopback(url)) {
+    throw new Refusal('configuration', `A token is not sent in the clear: use https, not ${url}`)
+  }
+  return { url, token, ca: ca === undefined ? null : { file: ca, pem: readCaFile(ca) }, env }
+}
+
+/**
+ * Reads the URL of a server; it has no slash at its end then. Nothing of a URL with credentials is shown.
+ * @throws Refusal configuration
+ */
+export function parseServerUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null
+  if (url && (url.username || url.password)) {
+    throw new Refusal(
+      'configuration',
+      'The URL of the server must not hold credentials: give the token in a file',
+    )
+  }
+  if (!url || !/^https?:$/.test(url.protocol) || url.search || url.hash) {
+    const shown = text.includes('@') ? '' : `, not "${printable(text)}"`
+    throw new Refusal(
+      'configuration',
+      `A server is an http or https URL without query, such as ${defaultServer}${shown}`,
+    )
+  }
+  return url.href.replace(/\/+$/, '')
+}
+
+/** Whether a URL leads to this machine and nowhere else. */
+export function isLoopback(url: string): boolean {
+  const { hostname } = new URL(url)
+  return hostname === 'localhost' || hostname === '[::1]' || (isIPv4(hostname) && hostname.startsWith('127.'))
+}
+
+/** What does not look like a token is neither sent nor shown: it may be another secret. */
+function readToken(env: NodeJS.ProcessEnv, file: string | undefined): string | null {
+  const text = (file === undefined ? (env.LOOKASIDE_TOKEN ?? '') : readTokenFile(file)).trim()
+  if (text === '' && file === undefined) return null
+  if (parseToken(text)) return text
+  throw new Refusal(
+    'configuration',
+    `${file ?? 'LOOKASIDE_TOKEN'} does not hold a token (lks_…) and nothing else`,
+  )
+}
+
+function readTokenFile(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new Refusal('configuration', `The token file cannot be read: ${(cause as Error).message}`, {
+      cause,
+    })
+  }
+}

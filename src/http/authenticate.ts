@@ -1,0 +1,51 @@
+import type { FastifyRequest } from 'fastify'
+import { type Principal, parseScope } from '../access/principal.ts'
+import { parseToken, secretMatches } from '../access/token.ts'
+import { Refusal } from '../refusal.ts'
+import type { Tokens } from '../storage/storage.ts'
+
+/** Who asks, and how the log names it. */
+export interface Caller {
+  principal: Principal
+  actor: string
+}
+
+export type Authenticate = (request: FastifyRequest) => Promise<Caller>
+
+/** Compared with where there is no such token, so that its absence takes the time of a wrong secret. */
+const noHash = new Uint8Array(32)
+
+/**
+ * Reads the token of a request: `Authorization: Bearer <token>`, or as the password of Basic with any user name.
+ * @returns a function that throws Refusal no-credentials, bad-credentials
+ */
+export function authenticator(storage: Pick<Tokens, 'token'>, clock: () => number): Authenticate {
+  return async ({ headers }) => {
+    const text = tokenText(headers.authorization)
+    if (text === null)
+      throw new Refusal('no-credentials', 'A token is needed: send it as Bearer, or as the password of Basic')
+    const parsed = parseToken(text)
+    const record = parsed && (await storage.token(parsed.id))
+    const matches = secretMatches(parsed?.secret ?? '', record?.hash ?? noHash)
+    if (!record || !matches) throw new Refusal('bad-credentials', 'The token is not known here')
+    if (record.revoked !== null) throw new Refusal('bad-credentials', `The token ${record.id} was revoked`)
+    if (record.expires !== null && record.expires <= clock())
+      throw new Refusal(
+        'bad-credentials',
+        `The token ${record.id} expired on ${new Date(record.expires).toISOString()}`,
+      )
+    return {
+      principal: { name: record.name, scopes: record.scopes.map(parseScope) },
+      actor: `token:${record.id} ${record.name}`,
+    }
+  }
+}
+
+function tokenText(authorization: string | undefined): string | null {
+  const [, scheme = '', value = ''] = /^([A-Za-z]+) +(\S+) *$/.exec(authorization ?? '') ?? []
+  if (scheme.toLowerCase() === 'bearer') return value
+  if (scheme.toLowerCase() !== 'basic') return null
+  const credentials = Buffer.from(value, 'base64').toString()
+  const colon = credentials.indexOf(':')
+  return colon < 0 ? '' : credentials.slice(colon + 1)
+}

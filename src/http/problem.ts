@@ -1,0 +1,49 @@
+import { STATUS_CODES } from 'node:http'
+import type { FastifyBaseLogger, FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { Refusal, type RefusalCode, refusalStatus } from '../refusal.ts'
+
+export const problemType = 'application/problem+json'
+
+/** RFC 9457. `code` is the member that programs match on. */
+export interface Problem {
+  type: 'about:blank'
+  title: string
+  status: number
+  code: RefusalCode | 'internal'
+  detail: string
+}
+
+/** Both ways to send a token; old scripts send Basic credentials only after a challenge. */
+export const challenges = ['Basic realm="lookaside", charset="UTF-8"', 'Bearer realm="lookaside"']
+
+const retrySeconds = '1'
+
+export function sendProblem(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void {
+  const problem = problemOf(error, request.log)
+  const { method, caller } = request
+  const path = request.url.split('?', 1)[0]
+  const { status, code, detail } = problem
+  const level = status === 404 ? 'debug' : 'info'
+  request.log[level]({ method, path, status, code, detail, actor: caller?.actor }, 'refused')
+  reply.code(problem.status).type(problemType)
+  if (problem.status === 401) reply.header('WWW-Authenticate', challenges)
+  if (problem.status === 503) reply.header('Retry-After', retrySeconds)
+  reply.header('Cache-Control', 'no-store').send(Buffer.from(JSON.stringify(problem)))
+}
+
+function problemOf(error: FastifyError | Error, log: FastifyBaseLogger): Problem {
+  if (error instanceof Refusal) return problem(error.code, error.message)
+  const { code, statusCode = 500 } = error as FastifyError
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
+    return problem('too-large', 'The body is larger than a signature may be here')
+  if (statusCode < 500) return problem('bad-request', error.message)
+  log.error({ err: error }, 'a request failed')
+  return { ...problem('bad-request', 'The server failed; its log says why'), ...internal }
+}
+
+const internal = { status: 500, title: 'Internal Server Error', code: 'internal' } as const
+
+export function problem(code: RefusalCode, detail: string): Problem {
+  const status = refusalStatus[code]
+  return { type: 'about:blank', title: STATUS_CODES[status] ?? '', status, code, detail }
+}

@@ -1,0 +1,156 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { formatLocation, type Location, normaliseUrlPath, parseSlotPath } from '../reference/tree-path.ts'
+import type { Reading, Slot } from '../storage/storage.ts'
+import type { PreparedLocation, PreparedSlot, SlotCache } from './slot-cache.ts'
+
+export const treePrefix = 'signatures/'
+
+/** Of more changes than this between two reads, it is cheaper to forget everything than to follow each. */
+const maxChangesToFollow = 10_000
+
+export interface ReadsOptions {
+  storage: Reading
+  cache: SlotCache
+  /** How long a client may keep an answer without asking again; 0: it always asks. */
+  cacheSeconds: number
+  onError(error: unknown): void
+}
+
+export type Reads = (request: IncomingMessage, response: ServerResponse) => boolean
+
+/**
+ * The hot path: every GET and HEAD below /signatures/. Answers are exact: what was committed by any process of this
+ * data folder before the event loop turned to a request is in the answer. Nothing is signed in, throttled or logged
+ * here: clients take any status but 200 and 404 for a broken image.
+ * @returns a handler that answers what is below /signatures/ but for other methods, and says whether it did
+ */
+export async function startReads({ storage, cache, cacheSeconds, onError }: ReadsOptions): Promise<Reads> {
+  const cacheControl = cacheSeconds > 0 ? `public, max-age=${cacheSeconds}` : 'no-cache'
+  const common = ['Cache-Control', cacheControl, 'X-Content-Type-Options', 'nosniff']
+  const notFound = ['Content-Length', '0', ...common]
+  let followed = (await storage.head()).seq
+  let generation = await storage.generation()
+  let askedThisTurn = false
+  let behind = true
+  let catchingUp: Promise<void> | null = null
+  /** Grows with everything forgotten: an answer read before that must not be remembered after it. */
+  let forgotten = 0
+
+  /** Null where everything remembered is current. */
+  const current = (): Promise<void> | null => {
+    if (askedThisTurn || catchingUp) return catchingUp
+    askedThisTurn = true
+    setImmediate(() => {
+      askedThisTurn = false
+    })
+    behind = storage.news() || behind
+    if (!behind) return null
+    catchingUp = catchUp().finally(() => {
+      catchingUp = null
+    })
+    return catchingUp
+  }
+
+  const catchUp = async () => {
+    const generationNow = await storage.generation()
+    const head = await storage.head()
+    if (generationNow !== generation || head.seq - followed > maxChangesToFollow) {
+      cache.clear()
+      generation = generationNow
+      followed = head.seq
+    }
+    while (followed < head.seq) {
+      const { locations, last } = await storage.touchedAfter(followed, 1000)
+      for (const location of locations) cache.forget(formatLocation(location))
+      followed = last.seq
+    }
+    forgotten++
+    behind = false
+  }
+
+  const load = async (location: Location, key: string): Promise<PreparedLocation> => {
+    const before = forgotten
+    const prepared = (await storage.slots(location)).map((slot) => prepare(slot, common))
+    if (before === forgotten) cache.put(key, prepared)
+    return prepared
+  }
+
+  const answer = (request: IncomingMessage, response: ServerResponse, slot: PreparedSlot | undefined) => {
+    if (!slot) {
+      response.writeHead(404, notFound)
+      response.end()
+    } else if (isNotModified(request.rawHeaders, slot)) {
+      response.writeHead(304, slot.notModified)
+      response.end()
+    } else {
+      response.writeHead(200, slot.found)
+      if (request.method === 'HEAD') response.end()
+      else response.end(slot.body, 'latin1')
+    }
+  }
+
+  /** The way of what is not remembered, or not written as clients write it. */
+  const answerSlowly = async (request: IncomingMessage, response: ServerResponse, path: string) => {
+    try {
+      await current()
+      const parsed = parseSlotPath(path.slice(treePrefix.length))
+      if (!parsed) return answer(request, response, undefined)
+      const key = formatLocation(parsed.location)
+      const slots = cache.get(key) ?? (await load(parsed.location, key))
+      answer(request, response, slots[parsed.slot - 1])
+    } catch (error) {
+      onError(error)
+      if (!response.headersSent) response.writeHead(500, notFound)
+      response.end()
+    }
+  }
+
+  return (request, response) => {
+    const { method, url = '' } = request
+    if (method !== 'GET' && method !== 'HEAD') return false
+    const end = url.lastIndexOf('/signature-')
+    if (end > 12 && url.startsWith('/signatures/') && !current()) {
+      // Only canonical paths are keys of the cache, so whatever is found by the text of the URL is what it names.
+      const slots = cache.get(url.slice(12, end))
+      const slot = slots && slotNumbers.get(url.slice(end + 11))
+      if (slots && slot) {
+        answer(request, response, slots[slot - 1])
+        return true
+      }
+    }
+    const path = normaliseUrlPath(url)
+    if (path === null ? !/^\/+signatures\//.test(url) : !path.startsWith(treePrefix)) return false
+    void answerSlowly(request, response, path ?? treePrefix)
+    return true
+  }
+}
+
+const slotNumbers = new Map(Array.from({ length: 127 }, (_, index) => [String(index + 1), index + 1]))
+
+function prepare({ sha256, modified, blob }: Slot, common: string[]): PreparedSlot {
+  const etag = `"${sha256}"`
+  const validators = ['ETag', etag, 'Last-Modified', new Date(modified * 1000).toUTCString(), ...common]
+  return {
+    etag,
+    modified,
+    found: ['Content-Type', 'application/octet-stream', 'Content-Length', String(blob.length), ...validators],
+    notModified: validators,
+    body: Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength).toString('latin1'),
+  }
+}
+
+/** RFC 9110, 13.2.2: If-None-Match decides alone where it is given, compared weakly; else If-Modified-Since. */
+function isNotModified(rawHeaders: string[], { etag, modified }: PreparedSlot): boolean {
+  let since: string | undefined
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] as string
+    if (name.length === 13 && name.toLowerCase() === 'if-none-match') {
+      const value = rawHeaders[index + 1] as string
+      return value.trim() === '*' || value.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag)
+    }
+    if (name.length === 17 && name.toLowerCase() === 'if-modified-since') since = rawHeaders[index + 1]
+  }
+  if (since === undefined) return false
+  const time = Date.parse(since)
+  return !Number.isNaN(time) && modified * 1000 <= time
+}

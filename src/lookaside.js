@@ -1,0 +1,11 @@
+#!/usr/bin/env node
+// Plain JavaScript, so that a Node too old for the rest can still say so. The oldest supported is in package.json.
+var oldest = 24
+if (Number(process.versions.node.split('.')[0]) < oldest) {
+  console.error(
+    `lookaside needs Node ${oldest} or newer; this is ${process.version} (from a checkout, npm ci brings one)`,
+  )
+  process.exit(2)
+}
+const { main } = await import('./app.ts')
+await main(process.argv)

@@ -1,0 +1,54 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+
+const entry = join(import.meta.dirname, '../src/lookaside.js')
+
+export interface ServerProcess {
+  process: ChildProcess
+  origin: string
+  port: number
+  /** Lines of its log, so far. */
+  log: Record<string, unknown>[]
+  /** Sends a signal and waits for the end; returns the exit code or the signal. */
+  end(signal: NodeJS.Signals): Promise<number | NodeJS.Signals>
+}
+
+/** A server in a process of its own, listening. */
+export async function spawnServer(data: string, ...options: string[]): Promise<ServerProcess> {
+  const child = spawn(
+    process.execPath,
+    [entry, 'serve', '--data', data, '--listen', '127.0.0.1:0', '--tls', 'off', '--workers', '1', ...options],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  )
+  let errors = ''
+  child.stderr.on('data', (chunk) => {
+    errors += chunk
+  })
+  const ended = once(child, 'exit').then(([code, signal]) => (signal ?? code) as number | NodeJS.Signals)
+  const log: Record<string, unknown>[] = []
+  const listening = new Promise<string>((resolve) => {
+    createInterface(child.stdout).on('line', (line) => {
+      const entry = JSON.parse(line) as Record<string, unknown>
+      log.push(entry)
+      if (entry.msg === 'listening') resolve(entry.url as string)
+    })
+  })
+  const origin = await Promise.race([
+    listening,
+    ended.then((end) => {
+      throw new Error(`the server ended with ${end} before it listened: ${errors}`)
+    }),
+  ])
+  return {
+    process: child,
+    origin,
+    port: Number(new URL(origin).port),
+    log,
+    end(signal) {
+      child.kill(signal)
+      return ended
+    },
+  }
+}
