@@ -38,17 +38,29 @@ export async function startReads({ storage, cache, cacheSeconds, onError }: Read
 
   /** Null where everything remembered is current. */
   const current = (): Promise<void> | null => {
-    if (askedThisTurn || catchingUp) return catchingUp
+    if (catchingUp) return catchingUp
+    if (askedThisTurn && !behind) return null
+    if (!askedThisTurn) setImmediate(nextTurn)
     askedThisTurn = true
-    setImmediate(() => {
-      askedThisTurn = false
-    })
-    behind = storage.news() || behind
+    behind ||= hasNews()
     if (!behind) return null
     catchingUp = catchUp().finally(() => {
       catchingUp = null
     })
     return catchingUp
+  }
+
+  /** A database that fails to answer is asked again, in full, by `catchUp`. */
+  const hasNews = (): boolean => {
+    try {
+      return storage.news()
+    } catch {
+      return true
+    }
+  }
+
+  const nextTurn = () => {
+    askedThisTurn = false
   }
 
   const catchUp = async () => {

@@ -12,7 +12,7 @@ test('a lock file without registry URLs and with gypfile is good', () => {
 test('a registry URL is told with its package', () => {
   const packages = {
     [sqlite]: { gypfile: false },
-    'node_modules/a': { resolved: 'https://registry.npmjs.org/a.tgz' },
+    'node_modules/a': { resolved: 'https://registry.example.com/a.tgz' },
   }
   assert.match(lockFileProblems({ packages }).join('\n'), /^node_modules\/a has a "resolved" URL: [^\n]*$/)
 })
@@ -27,4 +27,16 @@ test('gypfile that npm dropped is told, and put back without other changes', () 
   assert.deepEqual(lockFileProblems(fixed), [])
   const packages = { '': { name: 'x' }, [sqlite]: { version: '1.0.0', gypfile: false } }
   assert.deepEqual(fixed, { lockfileVersion: 3, packages })
+})
+
+test('an optional package that is left out is told: npm ci would refuse the file', () => {
+  const packages = {
+    [sqlite]: { gypfile: false },
+    'node_modules/a': { optionalDependencies: { 'a-linux': '1', 'a-darwin': '1' } },
+    'node_modules/a-linux': {},
+  }
+  assert.match(
+    lockFileProblems({ packages }).join('\n'),
+    /^node_modules\/a has the optional package a-darwin[^\n]*$/,
+  )
 })

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 interface LockedPackage {
   resolved?: string
   gypfile?: boolean
+  optionalDependencies?: Record<string, string>
   [other: string]: unknown
 }
 
@@ -21,6 +22,8 @@ const sqlite = 'node_modules/better-sqlite3'
  * - better-sqlite3 brings its binaries and says `"gypfile": false`. npm 10 (which Node 20 and 22 bring) takes the
  *   metadata of packages from the lock file in `npm ci`: where the field is missing there it runs node-gyp, which needs
  *   a compiler. `npm install` may drop the field.
+ * - An optional package (binaries of another platform) that the registry did not have when the file was written is left
+ *   out of it, and `npm ci` of npm 11 then refuses the file everywhere.
  */
 export function lockFileProblems({ packages }: LockFile): string[] {
   const resolved = Object.entries(packages)
@@ -35,7 +38,15 @@ export function lockFileProblems({ packages }: LockFile): string[] {
       : [
           `${sqlite} needs "gypfile": false, or npm 10 compiles it: node test/check/lockfile.ts --fix puts it back.`,
         ]
-  return [...resolved, ...gypfile]
+  const incomplete = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies)
+      .filter((name) => !(`node_modules/${name}` in packages || `${path}/node_modules/${name}` in packages))
+      .map(
+        (name) =>
+          `${path} has the optional package ${name}, which is missing: take a version that has them all.`,
+      ),
+  )
+  return [...resolved, ...gypfile, ...incomplete]
 }
 
 /** The file with `gypfile` put back. */
