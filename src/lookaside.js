@@ -7,5 +7,7 @@ if (Number(process.versions.node.split('.')[0]) < oldest) {
   )
   process.exit(2)
 }
+const { enableCompileCache } = await import('node:module')
+enableCompileCache()
 const { main } = await import('./app.ts')
 await main(process.argv)

@@ -1,14 +1,8 @@
-import { existsSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
-import { isIPv6 } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
 import { Command } from 'commander'
-import type { Config } from '../config/config.ts'
 import { makeFolder, replaceFile } from '../durable/durable.ts'
-import { parseReference } from '../reference/reference.ts'
-import { parseRepository, type Repository } from '../reference/repository.ts'
 import { Refusal } from '../refusal.ts'
-import { readCaFile } from './ca-file.ts'
 import { type Cli, note, print, printJson } from './cli.ts'
 import {
   type ClientFile,
@@ -18,17 +12,14 @@ import {
   isPermitted,
   permittedBy,
 } from './client-files.ts'
+import { type TargetOptions, targetOf } from './client-target.ts'
 import { type ExitCode, exit } from './exit.ts'
-import { configOf, type DataOptions, onDataFolder } from './options.ts'
+import { configOf, onDataFolder } from './options.ts'
 import { printable } from './printable.ts'
 import { type Entry, inspectRegistriesD } from './registries-d.ts'
-import { isLoopback, parseServerUrl } from './server-options.ts'
+import { isLoopback } from './server-options.ts'
 
-interface ClientConfigOptions extends DataOptions {
-  registry: string
-  prefix?: string
-  server?: string
-  ca?: string
+interface ClientConfigOptions extends TargetOptions {
   staging?: string
   output?: string
   force?: boolean
@@ -66,10 +57,10 @@ export function clientConfigCommand(cli: Cli, ends: (code: ExitCode) => void): C
 }
 
 async function clientConfig(cli: Cli, options: ClientConfigOptions): Promise<ExitCode> {
-  const registry = readHost(options.registry)
-  const { url, ca, prefix } = serverOf(cli, options, registry)
   const { staging = null, output, force = false, json } = options
-  const files = clientFiles({ registry, url, prefix, ca, staging })
+  const target = targetOf(options, cli.env, () => configOf(cli, options))
+  const { registry, url, ca } = target
+  const files = clientFiles(target, staging)
   const names = ca === null ? null : permittedBy(ca)
   const { clashes, notes: found } = await inspect(options, files.entry)
   const notes = [...notesOnReach(url, names), ...found]
@@ -134,68 +125,6 @@ async function inspect(
       )
   }
   return { clashes, notes }
-}
-
-function readHost(text: string): string {
-  try {
-    const { host } = parseReference(`${text}/any/repository`)
-    if (host === text) return host
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error
-  }
-  throw new Refusal(
-    'configuration',
-    `--registry takes a host as image names have it, such as docker.io or registry.example.com:5000, not "${printable(text)}"`,
-  )
-}
-
-/** What was named on the command line, then the local configuration, if that is what is asked about. */
-function serverOf(
-  cli: Cli,
-  options: ClientConfigOptions,
-  registry: string,
-): { url: string; ca: string | null; prefix: Repository | '' } {
-  const { env } = cli
-  const named = options.server ?? (env.LOOKASIDE_SERVER || undefined)
-  const isLocal = options.config !== undefined || options.data !== undefined || named === undefined
-  const config = isLocal ? configOf(cli, options) : null
-  const url = parseServerUrl(options.server ?? (config ? urlOf(config) : (named ?? '')))
-  const caFile =
-    options.ca ?? (config?.tls.mode === 'auto' ? privateCaOf(config) : env.LOOKASIDE_CA || undefined)
-  const prefix = options.prefix === undefined ? prefixOf(config, registry) : parseRepository(options.prefix)
-  return { url, ca: caFile !== undefined && url.startsWith('https:') ? readCaFile(caFile) : null, prefix }
-}
-
-/** As clients reach a server of this configuration. */
-function urlOf({ publicUrl, listen, tls }: Config): string {
-  if (publicUrl !== undefined) return publicUrl
-  if (listen.port === 0) {
-    throw new Refusal(
-      'configuration',
-      'The system chooses the port of this server: set publicUrl, or name it with --server',
-    )
-  }
-  const isEverywhere = ['', '::', '0.0.0.0'].includes(listen.host)
-  const name = tls.mode === 'auto' ? tls.names[0] : undefined
-  const host = isEverywhere ? (name ?? 'localhost') : listen.host
-  return `${tls.mode === 'off' ? 'http' : 'https'}://${isIPv6(host) ? `[${host}]` : host}:${listen.port}`
-}
-
-function privateCaOf({ data }: Config): string {
-  const file = join(data, 'tls', 'ca.crt')
-  if (existsSync(file)) return file
-  throw new Refusal(
-    'configuration',
-    `There is no CA at ${file} yet: the server makes it when it starts; or name one with --ca`,
-  )
-}
-
-function prefixOf(config: Config | null, registry: string): Repository | '' {
-  if (!config?.registries) return ''
-  const served = config.registries.find(({ host }) => host === registry)
-  if (served) return served.prefix
-  const hosts = config.registries.map(({ host }) => host).join(', ')
-  throw new Refusal('configuration', `This server keeps no signatures for ${registry}, only for ${hosts}`)
 }
 
 /**

@@ -3,25 +3,11 @@ import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import * as x509 from '@peculiar/x509'
 import { stringify } from 'yaml'
-import type { Repository } from '../reference/repository.ts'
 import { namesPermittedBy } from '../tls/certificates.ts'
 import { parseServerName } from '../tls/names.ts'
+import type { Target } from './client-target.ts'
 import { printable } from './printable.ts'
 import type { Entry } from './registries-d.ts'
-
-/** A server as clients reach it, and a registry whose signatures it has. */
-export interface Target {
-  /** As image references have it. */
-  registry: string
-  /** Of the server, without a slash at its end. */
-  url: string
-  /** Where the server keeps that registry; empty: at the top. */
-  prefix: Repository | ''
-  /** What clients must trust, in PEM; null: nothing beyond what they do. */
-  ca: string | null
-  /** The folder that a signer's files go to; null on machines that do not sign. */
-  staging: string | null
-}
 
 export interface ClientFile {
   /** From a configuration folder such as /etc/containers. */
@@ -35,8 +21,11 @@ export interface ClientFiles {
   certsD: ClientFile | null
 }
 
-/** `default-docker` is never written: it would send clients here for every registry they have. */
-export function clientFiles({ registry, url, prefix, ca, staging }: Target): ClientFiles {
+/**
+ * `staging` is the folder that a signer's files go to; null on machines that do not sign. `default-docker` is never
+ * written: it would send clients here for every registry they have.
+ */
+export function clientFiles({ registry, url, prefix, ca }: Target, staging: string | null): ClientFiles {
   const lookaside = `${url}/signatures${prefix && `/${prefix}`}`
   const fileName = `lookaside-${registry}.yaml`
   const section = {

@@ -10,5 +10,6 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exit.done : exit.usage
   if (!(error instanceof Refusal)) return exit.failure
   if (error.code === 'configuration' || error.code === 'data-folder') return exit.usage
-  return refusalStatus[error.code] === 400 ? exit.usage : exit.failure
+  const status = refusalStatus[error.code]
+  return status === 400 || status === 401 ? exit.usage : exit.failure
 }

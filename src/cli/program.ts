@@ -13,6 +13,11 @@ import { version } from './version.ts'
 
 /** Runs one command to its end; returns the exit code of the process. */
 export async function runProgram(argv: string[], cli: Cli): Promise<ExitCode> {
+  // Whoever read the output has seen enough, as `head` does.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit(exit.done)
+  })
   let code: ExitCode = exit.done
   /** The action of a command: it answers with its exit code. */
   const ends = (answer: ExitCode) => {

@@ -120,10 +120,10 @@ async function pushFile(
     body,
   })
   if ('problem' in answer) return { path, outcome: 'refused', ...answer.problem }
-  const { url, ...document } = answer.document
+  const { url } = answer.document
   if (typeof url !== 'string')
     throw new Error('This is not a lookaside server: it does not say where the signature is')
-  return { path, ...document, url, outcome: answer.status === 201 ? 'added' : 'present' }
+  return { ...answer.document, path, url, outcome: answer.status === 201 ? 'added' : 'present' }
 }
 
 function tell({ results, failure }: Pushed, json: boolean | undefined): ExitCode {
