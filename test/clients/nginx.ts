@@ -1,0 +1,48 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { start } from './program.ts'
+
+/** nginx that serves a folder of files and knows nothing else; returns its URL. */
+export async function startNginx(folder: string, docroot: string): Promise<string> {
+  const home = join(folder, 'nginx')
+  mkdirSync(home)
+  const port = await freePort()
+  const configuration = join(home, 'nginx.conf')
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map((name) => `${name}_temp_path ${home}/${name};`)
+    .join('\n  ')
+  // Its workers read what this user may read; for others the first line has no effect.
+  writeFileSync(
+    configuration,
+    `user root;
+daemon off;
+worker_processes 1;
+pid ${home}/nginx.pid;
+error_log stderr notice;
+events {}
+http {
+  access_log off;
+  ${temporary}
+  server {
+    listen 127.0.0.1:${port};
+    root ${docroot};
+  }
+}
+`,
+  )
+  const started = (line: string) => (line.includes('start worker processes') ? true : undefined)
+  await start('/usr/sbin/nginx', ['-e', 'stderr', '-p', home, '-c', configuration], started)
+  return `http://127.0.0.1:${port}`
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  return new Promise((resolve, reject) => {
+    server.on('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
+    })
+  })
+}
