@@ -1,0 +1,47 @@
+import { once } from 'node:events'
+import { connect, createSecureContext, type SecureContext } from 'node:tls'
+
+/** A client's connection that costs the client little: one request at a time, and answers that have a length. */
+export interface Connection {
+  /** Sends the bytes of a request; returns the status of its answer when that is whole. */
+  ask(request: string | Uint8Array): Promise<number>
+  /** Ends the connection and waits until the other side has too. */
+  close(): Promise<void>
+}
+
+/** Made once: reading the certificates anew would cost more than the connection. */
+export const trusting = (ca: string): SecureContext => createSecureContext({ ca })
+
+/** A new TLS session: Go's clients, podman among them, do not resume any. */
+export async function open(port: number, secureContext: SecureContext): Promise<Connection> {
+  const socket = connect({ host: '127.0.0.1', port, secureContext, ALPNProtocols: ['http/1.1'] })
+  await once(socket, 'secureConnect')
+  socket.setNoDelay(true)
+  let received = ''
+  let answered: { resolve(status: number): void; reject(error: Error): void } | null = null
+  socket.setEncoding('latin1')
+  socket.on('data', (chunk: string) => {
+    received += chunk
+    const end = received.indexOf('\r\n\r\n')
+    if (end < 0) return
+    const length = Number(/\r\ncontent-length: *(\d+)/i.exec(received)?.[1])
+    if (received.length < end + 4 + length) return
+    const status = Number(received.slice(9, 12))
+    received = ''
+    answered?.resolve(status)
+  })
+  socket.on('error', (error) => answered?.reject(error))
+  socket.on('close', () => answered?.reject(new Error('The connection was closed')))
+  return {
+    ask: (request) =>
+      new Promise((resolve, reject) => {
+        answered = { resolve, reject }
+        socket.write(request)
+      }),
+    async close() {
+      answered = null
+      socket.end()
+      await once(socket, 'close')
+    },
+  }
+}
