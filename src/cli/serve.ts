@@ -72,10 +72,14 @@ function logger({ log: { level } }: Config): Logger {
   return pino({ level, formatters: { level: (label) => ({ level: label }) } }, stream)
 }
 
-/** SIGTERM, SIGINT, or the end of the process that supervises this one. */
+/**
+ * SIGTERM, SIGINT, or the end of the process that supervises this one. A worker may get SIGTERM twice, from that process
+ * and from whoever signals the whole group (systemd does): the second must not cut off what is under way.
+ */
 function untilStopped(): Promise<void> {
+  const listen = cluster.isWorker ? 'on' : 'once'
   return new Promise((resolve) => {
-    for (const event of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.once(event, () => resolve())
+    for (const event of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process[listen](event, () => resolve())
   })
 }
 
