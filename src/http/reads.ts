@@ -92,10 +92,10 @@ export async function startReads({ storage, cache, cacheSeconds, onError }: Read
       response.writeHead(404, notFound)
       response.end()
     } else if (isNotModified(request.rawHeaders, slot)) {
-      response.writeHead(304, slot.notModified)
+      response.writeHead(304, slot.headers.slice(contentHeaders))
       response.end()
     } else {
-      response.writeHead(200, slot.found)
+      response.writeHead(200, slot.headers)
       if (request.method === 'HEAD') response.end()
       else response.end(slot.body, 'latin1')
     }
@@ -139,14 +139,17 @@ export async function startReads({ storage, cache, cacheSeconds, onError }: Read
 
 const slotNumbers = new Map(Array.from({ length: 127 }, (_, index) => [String(index + 1), index + 1]))
 
+/** The first elements of prepared headers, names and values: those that an answer without a body has not. */
+const contentHeaders = 4
+
 function prepare({ sha256, modified, blob }: Slot, common: string[]): PreparedSlot {
   const etag = `"${sha256}"`
-  const validators = ['ETag', etag, 'Last-Modified', new Date(modified * 1000).toUTCString(), ...common]
+  const content = ['Content-Type', 'application/octet-stream', 'Content-Length', String(blob.length)]
+  const validators = ['ETag', etag, 'Last-Modified', new Date(modified * 1000).toUTCString()]
   return {
     etag,
     modified,
-    found: ['Content-Type', 'application/octet-stream', 'Content-Length', String(blob.length), ...validators],
-    notModified: validators,
+    headers: [...content, ...validators, ...common],
     body: Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength).toString('latin1'),
   }
 }

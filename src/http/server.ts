@@ -43,7 +43,7 @@ export type App = FastifyInstance<
 >
 
 /** What the hot path may remember, in bytes, a process. */
-const cacheBytes = 64 * 1024 * 1024
+const cacheBytes = 96 * 1024 * 1024
 
 /** A client that sends headers slower than this is cut off. */
 const headersMilliseconds = 10_000

@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util'
 import { compare, median, type Rounds, type Subject } from './compare.ts'
 import { fillDataFolder, signaturesPerDigest } from './data-folder.ts'
 import { circumstances, installed, type Program } from './installed.ts'
-import { coldClients, coldNew, coldResumed, keptAlive, startServers } from './reads.ts'
+import { coldClients, coldNew, coldResumed, keptAlive, startServers, warmUp } from './reads.ts'
 import { table } from './report.ts'
 import { shellLoop, signers, uploading } from './uploads.ts'
 import { startLookaside } from './web-servers.ts'
@@ -90,6 +90,7 @@ async function benchReads(
   const servers = await startServers(dataFolder, scratch)
   const tree = `${directories.length} digests of ${signaturesPerDigest} signatures, over TLS`
   try {
+    await warmUp(servers, directories)
     if (wanted.includes('read') && wrk)
       await run(
         `Read: ${tree}, kept alive, ${wrkClients} clients, one 404 in three`,

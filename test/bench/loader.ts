@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { open, trusting } from './connection.ts'
+import { expectStatus, open, readImage, trusting } from './connection.ts'
 import { newBlob, newDigest, signaturesPerDigest } from './data-folder.ts'
 
 /** A process of its own, so that its work is not taken for the server's: does one job and sends what it measured. */
@@ -36,14 +36,10 @@ async function work(job: Job): Promise<Measured> {
 function coldClient({ port, ca, paths }: Job & { kind: 'cold' }): () => Promise<void> {
   const context = trusting(readFileSync(ca, 'utf8'))
   const images = readFileSync(paths, 'utf8').trimEnd().split('\n')
-  const get = (path: string, slot: number) =>
-    `GET /signatures/${path}/signature-${slot} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: Go-http-client/1.1\r\n` +
-    'Accept-Encoding: gzip\r\n\r\n'
   return async () => {
     const path = images[Math.floor(Math.random() * images.length)] as string
     const connection = await open(port, context)
-    for (const [slot, wanted] of [200, 200, 404].entries())
-      expectStatus(await connection.ask(get(path, slot + 1)), wanted)
+    await readImage(connection, path)
     await connection.close()
   }
 }
@@ -66,10 +62,6 @@ async function signers({
     const answer = await connections[index]?.ask(Buffer.concat([Buffer.from(head), blob]))
     expectStatus(answer, 201)
   }
-}
-
-function expectStatus(status: number | undefined, wanted: number): void {
-  if (status !== wanted) throw new Error(`The server answered ${status}, not ${wanted}`)
 }
 
 process.once('message', async (job: Job) => {
