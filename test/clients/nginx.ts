@@ -1,7 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { start } from './program.ts'
+import { freePort, start } from './program.ts'
 
 /** nginx that serves a folder of files and knows nothing else; returns its URL. */
 export async function startNginx(folder: string, docroot: string): Promise<string> {
@@ -34,15 +33,4 @@ http {
   const started = (line: string) => (line.includes('start worker processes') ? true : undefined)
   await start('/usr/sbin/nginx', ['-e', 'stderr', '-p', home, '-c', configuration], started)
   return `http://127.0.0.1:${port}`
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  return new Promise((resolve, reject) => {
-    server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -14,6 +15,7 @@ const deadlineMilliseconds = 60_000
 
 export interface ProgramOptions {
   env?: NodeJS.ProcessEnv
+  cwd?: string
   input?: string | Uint8Array
 }
 
@@ -41,7 +43,7 @@ export function workFolder(): string {
 
 /** Runs a program to its end. */
 export async function run(command: string, args: string[], options: ProgramOptions = {}): Promise<Outcome> {
-  const child = spawnTied(command, args, options.env)
+  const child = spawnTied(command, args, options)
   const output = { stdout: '', stderr: '' }
   for (const stream of ['stdout', 'stderr'] as const)
     child[stream].setEncoding('utf8').on('data', (text: string) => {
@@ -84,9 +86,9 @@ export async function start<T>(
   command: string,
   args: string[],
   ready: (line: string) => T | undefined,
-  options: Pick<ProgramOptions, 'env'> = {},
+  options: Omit<ProgramOptions, 'input'> = {},
 ): Promise<Daemon<T>> {
-  const child = spawnTied(command, args, options.env)
+  const child = spawnTied(command, args, options)
   child.stdin.end()
   const exited: Promise<[number | null]> = once(child, 'exit') as Promise<[number | null]>
   const stop = async () => {
@@ -121,12 +123,23 @@ function firstLine<T>(child: Child, name: string, ready: (line: string) => T | u
   })
 }
 
+/** For programs that cannot choose a port themselves and tell which. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
 type Child = ChildProcessByStdio<Writable, Readable, Readable>
 
 /** A program that ends with this process, even where this one is killed. */
-function spawnTied(command: string, args: string[], env: NodeJS.ProcessEnv = {}): Child {
+function spawnTied(command: string, args: string[], { env = {}, cwd }: ProgramOptions): Child {
   return spawn('setpriv', ['--pdeathsig', 'TERM', '--', command, ...args], {
     env: { ...environment, ...env },
+    cwd,
     stdio: 'pipe',
   })
 }
