@@ -17,7 +17,7 @@ import { treeLease, treeOf } from './tree/tree.ts'
 export async function main(argv: string[]): Promise<void> {
   process.exitCode = await runProgram(argv, {
     env: process.env,
-    openStorage: (dataFolder) => openSqlite({ dataFolder }),
+    openStorage: (dataFolder, options) => openSqlite({ dataFolder, ...options }),
     admission: (storage, config) => admission(storage, admissionRules(config)),
     startServer,
   })

@@ -21,13 +21,16 @@ export function claimOf({ reference = exampleReference, digest = exampleDigest()
 }
 
 /** A well-formed signature that no key has made: each call gives another one. */
-export function newBlob(claim: { reference?: string; digest?: string } = {}): Buffer {
+export function newBlob(
+  claim: { reference?: string; digest?: string } = {},
+  { valueOctets = 256 } = {},
+): Buffer {
   return Buffer.concat([
     packet(packetTag.onePassSignature, onePass()),
     packet(packetTag.literal, literal(claimOf(claim))),
     packet(
       packetTag.signature,
-      signature({ value: mpi(Buffer.concat([Buffer.from([0xa5]), randomBytes(255)])) }),
+      signature({ value: mpi(Buffer.concat([Buffer.from([0xa5]), randomBytes(valueOctets - 1)])) }),
     ),
   ])
 }

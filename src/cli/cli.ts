@@ -7,7 +7,8 @@ import type { RunningServer } from './serve.ts'
 /** What the commands are given. Each ends with an exit code of `exit.ts`. */
 export interface Cli {
   env: NodeJS.ProcessEnv
-  openStorage(dataFolder: string): Storage
+  /** With `create` false, a folder without a database is refused. */
+  openStorage(dataFolder: string, options?: { create: boolean }): Storage
   admission(storage: Storage, config: Config): Admit
   startServer(config: Config, log: Logger): Promise<RunningServer>
 }

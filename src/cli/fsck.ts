@@ -1,9 +1,13 @@
 import { Command } from 'commander'
+import type { Admit } from '../admission/admit.ts'
+import { adoptForeignTree } from '../admission/adopt.ts'
+import type { Storage } from '../storage/storage.ts'
 import { type FsckReport, fsck } from '../tree/fsck.ts'
-import { treeOf } from '../tree/tree.ts'
-import { type Cli, print, printJson } from './cli.ts'
+import { type Tree, treeLease, treeOf } from '../tree/tree.ts'
+import { type Cli, note, print, printJson } from './cli.ts'
 import { type ExitCode, exit } from './exit.ts'
 import { configOf, type DataOptions, onDataFolder } from './options.ts'
+import { printable } from './printable.ts'
 import { counter } from './progress.ts'
 
 interface FsckOptions extends DataOptions {
@@ -21,10 +25,11 @@ export function fsckCommand(cli: Cli, ends: (code: ExitCode) => void): Command {
     .option('--json', 'print a JSON document')
     .action(async (options: FsckOptions) => {
       const config = configOf(cli, options)
-      const storage = cli.openStorage(config.data)
+      const storage = cli.openStorage(config.data, { create: false })
       const progress = counter('digests')
       try {
         const tree = config.tree.enabled ? treeOf(config.data) : null
+        if (tree && options.repair) await adopt(storage, tree, cli.admission(storage, config))
         const report = await fsck(storage, {
           tree,
           repair: options.repair ?? false,
@@ -41,12 +46,29 @@ export function fsckCommand(cli: Cli, ends: (code: ExitCode) => void): Command {
     })
 }
 
+/** What another database wrote into the tree is taken in before anything there is written over or moved away. */
+async function adopt(storage: Storage, tree: Tree, admit: Admit): Promise<void> {
+  const lease = await storage.lease(treeLease)
+  if (!lease) return
+  try {
+    const report = await adoptForeignTree(storage, tree, admit)
+    if (!report) return
+    const { added, present, refused } = report
+    note(
+      `The tree was not of this database: ${added} signatures were taken in, ${present} were there, ${refused.length} files are in lost+found`,
+    )
+  } finally {
+    lease.release()
+  }
+}
+
 function tell(report: FsckReport): void {
   const { changes, locations, signatures, pending, damage } = report
   for (const { kind, where, detail, repaired } of damage)
-    print(`${kind}: ${where}: ${detail}${repaired ? ' (repaired)' : ''}`)
+    print(printable(`${kind}: ${where}: ${detail}${repaired ? ' (repaired)' : ''}`))
   print(
     `${changes} changes, ${signatures} signatures of ${locations} digests checked; ${damage.length} damaged`,
   )
-  if (pending) print(`${pending} digests are still to be written to the tree by a running server`)
+  if (pending)
+    print(`${pending} digests are still to be written to the tree: a running server does it, or --repair`)
 }

@@ -3,6 +3,7 @@ import { type ImportReport, importPath } from '../admission/adopt.ts'
 import { type Cli, note, print, printJson } from './cli.ts'
 import { type ExitCode, exit } from './exit.ts'
 import { configOf, type DataOptions, onDataFolder } from './options.ts'
+import { printable } from './printable.ts'
 import { counter } from './progress.ts'
 
 interface ImportOptions extends DataOptions {
@@ -41,7 +42,7 @@ export function importCommand(cli: Cli, ends: (code: ExitCode) => void): Command
 
 function tell(report: ImportReport): void {
   const { added, present, refused, warnings } = report
-  for (const { path, code, detail } of refused) print(`left out ${path}: ${code}: ${detail}`)
-  for (const { path, warning } of warnings) note(`${path}: ${warning}`)
+  for (const { path, code, detail } of refused) print(printable(`left out ${path}: ${code}: ${detail}`))
+  for (const { path, warning } of warnings) note(printable(`${path}: ${warning}`))
   print(`${added} added, ${present} already there, ${refused.length} left out`)
 }

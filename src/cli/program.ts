@@ -6,6 +6,7 @@ import { type ExitCode, exit, exitCodeOf } from './exit.ts'
 import { fsckCommand } from './fsck.ts'
 import { importCommand } from './import.ts'
 import { listCommand } from './list.ts'
+import { printable } from './printable.ts'
 import { pushCommand } from './push.ts'
 import { serveCommand } from './serve.ts'
 import { tokenCommand } from './token.ts'
@@ -44,7 +45,8 @@ export async function runProgram(argv: string[], cli: Cli): Promise<ExitCode> {
   } catch (error) {
     const code = exitCodeOf(error)
     // Commander has printed what it has to say.
-    if (!isCommanders(error)) note(`lookaside: ${error instanceof Refusal ? error.message : explain(error)}`)
+    if (!isCommanders(error))
+      note(`lookaside: ${error instanceof Refusal ? printable(error.message) : explain(error)}`)
     return code
   }
 }
@@ -59,5 +61,5 @@ function isCommanders(error: unknown): boolean {
 /** The innermost reason is what helps; the rest is for whoever mends the program. */
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  return process.env.DEBUG ? (error.stack ?? error.message) : error.message
+  return process.env.DEBUG ? (error.stack ?? error.message) : printable(error.message)
 }

@@ -7,6 +7,7 @@ import type { Storage, TokenRecord } from '../storage/storage.ts'
 import { type Cli, note, print, printJson } from './cli.ts'
 import { type ExitCode, exit } from './exit.ts'
 import { configOf, type DataOptions, onDataFolder } from './options.ts'
+import { printable } from './printable.ts'
 
 interface CreateOptions extends DataOptions {
   name: string
@@ -16,8 +17,12 @@ interface CreateOptions extends DataOptions {
 }
 
 export function tokenCommand(cli: Cli, ends: (code: ExitCode) => void): Command {
-  const withStorage = async (options: DataOptions, work: (storage: Storage) => Promise<ExitCode>) => {
-    const storage = cli.openStorage(configOf(cli, options).data)
+  const withStorage = async (
+    options: DataOptions,
+    work: (storage: Storage) => Promise<ExitCode>,
+    create = false,
+  ) => {
+    const storage = cli.openStorage(configOf(cli, options).data, { create })
     try {
       ends(await work(storage))
     } finally {
@@ -34,7 +39,7 @@ export function tokenCommand(cli: Cli, ends: (code: ExitCode) => void): Command 
     )
     .option('--expires <duration>', 'such as 90d or 12h (default: never)')
     .option('--json', 'print a JSON document')
-    .action((options: CreateOptions) => withStorage(options, (storage) => create(storage, options)))
+    .action((options: CreateOptions) => withStorage(options, (storage) => create(storage, options), true))
   onDataFolder(command.command('list'))
     .description('list tokens; their secrets are stored nowhere')
     .option('--json', 'print a JSON document')
@@ -79,7 +84,7 @@ async function list(storage: Storage, json: boolean | undefined): Promise<ExitCo
   for (const token of json ? [] : tokens) {
     const { id, name, scopes, expires, revoked } = tokenDocument(token)
     const state = revoked ? `revoked ${revoked}` : expires ? `expires ${expires}` : 'does not expire'
-    print(`${id}  ${name}  ${scopes.join(' ')}  ${state}`)
+    print(`${id}  ${printable(name)}  ${scopes.join(' ')}  ${state}`)
   }
   return exit.done
 }

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifyBaseLogger, FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { withoutSecrets } from '../access/token.ts'
 import { Refusal, type RefusalCode, refusalStatus } from '../refusal.ts'
 
 export const problemType = 'application/problem+json'
@@ -21,10 +22,13 @@ const retrySeconds = '1'
 export function sendProblem(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void {
   const problem = problemOf(error, request.log)
   const { method, caller } = request
-  const path = request.url.split('?', 1)[0]
+  const path = withoutSecrets(request.url.split('?', 1)[0] ?? '')
   const { status, code, detail } = problem
   const level = status === 404 ? 'debug' : 'info'
-  request.log[level]({ method, path, status, code, detail, actor: caller?.actor }, 'refused')
+  request.log[level](
+    { method, path, status, code, detail: withoutSecrets(detail), actor: caller?.actor },
+    'refused',
+  )
   reply.code(problem.status).type(problemType)
   if (problem.status === 401) reply.header('WWW-Authenticate', challenges)
   if (problem.status === 503) reply.header('Retry-After', retrySeconds)

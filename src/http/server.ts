@@ -101,6 +101,7 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
       return server
     },
     clientErrorHandler: refuseGarbage,
+    frameworkErrors: sendProblem,
   }).withTypeProvider<TypeBoxTypeProvider>()
   app.decorateRequest('caller', null)
   app.setValidatorCompiler(TypeBoxValidatorCompiler)

@@ -42,11 +42,14 @@ export function signatureRoutes(app: App, options: SignaturesOptions): void {
       origin(),
     )
 
-  const requireRead = async (request: FastifyRequest, repository?: Repository) => {
-    if (!options.private) return
+  /** What this caller may see: everything, where reads are not private. */
+  const reader = async (request: FastifyRequest) => {
+    if (!options.private) return { name: 'everybody', mayRead: () => true }
     const { principal } = await options.authenticate(request)
-    if (!may(principal, 'read', repository))
-      throw new Refusal('not-allowed', `${principal.name} has no right read:${repository ?? '**'}`)
+    return {
+      name: principal.name,
+      mayRead: (repository?: Repository) => may(principal, 'read', repository),
+    }
   }
 
   app.get(
@@ -72,7 +75,9 @@ export function signatureRoutes(app: App, options: SignaturesOptions): void {
       if (repository !== undefined) query.repository = parseRepository(repository)
       if (digest !== undefined) query.digest = parseDigest(digest)
       if (key !== undefined) query.key = key
-      await requireRead(request, query.repository)
+      const { name, mayRead } = await reader(request)
+      if (!mayRead(query.repository))
+        throw new Refusal('not-allowed', `${name} has no right read:${query.repository ?? '**'}`)
       const found = await storage.list(query)
       const page = found.slice(0, limit)
       const signatures: SignatureDocument[] = []
@@ -93,9 +98,11 @@ export function signatureRoutes(app: App, options: SignaturesOptions): void {
       },
     },
     async (request) => {
+      const { mayRead } = await reader(request)
       const signature = await storage.find(request.params.id)
-      await requireRead(request, signature?.repository)
-      if (!signature) throw new Refusal('not-found', `There is no signature ${request.params.id}`)
+      // Who may not read it does not learn that it is there.
+      if (!signature || !mayRead(signature.repository))
+        throw new Refusal('not-found', `There is no signature ${request.params.id}`)
       return document(signature)
     },
   )

@@ -28,7 +28,8 @@ interface Entry {
 /**
  * Remembers locations by their path, within a bound in bytes. What goes when it is full is chosen by SIEVE (Zhang et
  * al., NSDI 2024): what nobody has asked for again goes first, so a scan over names that do not exist cannot push out
- * what isXX */
+ * what is in use.
+ */
 export function slotCache(maxBytes: number) {
   const entries = new Map<string, Entry>()
   let newest: Entry | null = null

@@ -3,11 +3,13 @@ import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { formatLocation, formatSlotPath, type Location } from '../reference/tree-path.ts'
+import { Refusal } from '../refusal.ts'
+import { readSignature, type Signature } from '../signature/signature.ts'
 import { chainHash, chainStart } from '../storage/chain.ts'
-import type { Reading, Storage } from '../storage/storage.ts'
+import type { Reading, Storage, StoredSignature } from '../storage/storage.ts'
 import { layLocation, removeEmptyFolders, rescue } from './lay.ts'
 import { readPosition } from './position.ts'
-import { clearStaging } from './projector.ts'
+import { clearStaging, project } from './projector.ts'
 import { directoryOf, type Tree, treeLease } from './tree.ts'
 import { walk } from './walk.ts'
 
@@ -32,7 +34,7 @@ export interface FsckReport {
   changes: number
   locations: number
   signatures: number
-  /** Locations that the projector has still to write: no damage. */
+  /** Locations that a server, or a repair without one, has still to write: no damage. */
   pending: number
   damage: Damage[]
 }
@@ -115,10 +117,41 @@ async function checkBlobs(storage: Reading, report: FsckReport, add: Add): Promi
     const last = signatures.at(-1)
     if (!last) return
     after = last.id
-    for (const { id, blob, sha256 } of signatures) {
+    for (const signature of signatures) {
+      const { id, blob, sha256 } = signature
       if (hash(blob) !== sha256) add('blob', `signature ${id}`, `Its bytes do not have the SHA-256 ${sha256}`)
+      else for (const field of misstated(signature)) add('blob', `signature ${id}`, field)
       report.signatures++
     }
+  }
+}
+
+/** What the columns say and the blob does not: they were written from it. */
+function misstated(stored: StoredSignature): string[] {
+  const parsed = parse(stored.blob)
+  if (parsed instanceof Refusal) return [`It is no signature: ${parsed.message}`]
+  const { claim, signer, ...read } = parsed
+  const stated: [what: string, stored: unknown, read: unknown][] = [
+    ['identity', stored.identity, read.identity],
+    ['format', stored.format, read.format],
+    ['digest', stored.digest, claim.digest],
+    ['docker-reference', stored.dockerReference, claim.dockerReference],
+    ['key id', stored.signer?.unverifiedKeyId, signer?.unverifiedKeyId],
+    ['fingerprint', stored.signer?.unverifiedFingerprint, signer?.unverifiedFingerprint],
+    ['creation time', stored.signer?.unverifiedCreated, signer?.unverifiedCreated],
+    ['expiry', stored.signer?.unverifiedExpires, signer?.unverifiedExpires],
+  ]
+  return stated
+    .filter(([, column, fact]) => column !== fact)
+    .map(([what, column, fact]) => `The database says ${what} ${column}, the signature ${fact}`)
+}
+
+function parse(blob: Uint8Array): Signature | Refusal {
+  try {
+    return readSignature(blob, { sigstoreJson: true })
+  } catch (error) {
+    if (error instanceof Refusal) return error
+    throw error
   }
 }
 
@@ -208,6 +241,12 @@ async function mend(
     for (const location of broken) {
       if (lease) await layLocation(storage, tree, location)
       else await storage.addToBacklog(location, null)
+    }
+    if (lease) {
+      // What no server has come to write yet.
+      const events = { onPosition: () => {}, onSetAside: () => {} }
+      await project(storage, tree, events, { retry: true, stopped: () => false })
+      report.pending = (await storage.backlog()).length
     }
   } finally {
     lease?.release()

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import {
@@ -8,6 +8,7 @@ import {
   parseToken,
   secretMatches,
   tokenRandomBytes,
+  withoutSecrets,
 } from '../../src/access/token.ts'
 
 const randoms = fc.uint8Array({ minLength: tokenRandomBytes, maxLength: tokenRandomBytes })
@@ -115,3 +116,9 @@ for (const text of [
     assert.throws(() => parseDuration(text), { name: 'Refusal', code: 'bad-request' })
   })
 }
+
+test('a token in a text that is to be logged keeps its id and loses its secret', () => {
+  const { token, id } = mintToken(randomBytes(tokenRandomBytes))
+  const shown = withoutSecrets(`"${token}" is no repository; nor is ${token.slice(0, -3)}`)
+  assert.equal(shown, `"lks_${id}_…" is no repository; nor is lks_${id}_…`)
+})

@@ -1,13 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { admission } from '../../src/admission/admit.ts'
-import { packetTag } from '../../src/openpgp/packets.ts'
 import { parseDigest } from '../../src/reference/digest.ts'
 import { formatLocation } from '../../src/reference/tree-path.ts'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import { project } from '../../src/tree/projector.ts'
 import { treeLease, treeOf } from '../../src/tree/tree.ts'
-import { literal, mpi, onePass, packet, signature } from '../openpgp/write.ts'
-import { claimOf } from '../signing.ts'
+import { newBlob as newBlobOf } from '../signing.ts'
 
 export const signaturesPerDigest = 2
 
@@ -18,14 +16,7 @@ const batch = 250
 const valueOctets = 822
 
 /** A well-formed signature that no key has made, as long as those of real keys can get. */
-export function newBlob(digest: string): Buffer {
-  const value = Buffer.concat([Buffer.from([0xa5]), randomBytes(valueOctets - 1)])
-  return Buffer.concat([
-    packet(packetTag.onePassSignature, onePass()),
-    packet(packetTag.literal, literal(claimOf({ digest }))),
-    packet(packetTag.signature, signature({ value: mpi(value) })),
-  ])
-}
+export const newBlob = (digest: string) => newBlobOf({ digest }, { valueOctets })
 
 export const newDigest = () => parseDigest(`sha256:${randomBytes(32).toString('hex')}`)
 

@@ -176,7 +176,13 @@ test('private reads put the API behind a token with the right to read, and leave
   assert.equal(await status('/api/v1/signatures', reader), 403)
   assert.equal(await status('/api/v1/signatures?repository=team/app', reader), 200)
   assert.equal(await status('/api/v1/signatures/1', reader), 200)
-  assert.equal(await status('/api/v1/signatures/1', await closed.token('read:other/*')), 403)
+  // Not even whether there is one, and of which repository.
+  const stranger = await closed.token('read:other/*')
+  const [there, missing] = [1, 99].map((id) =>
+    ask(closed, 'GET', `/api/v1/signatures/${id}`, { token: stranger }),
+  )
+  assert.equal((await there)?.status, 404)
+  assert.equal((await there)?.body.toString().replace('1', '99'), (await missing)?.body.toString())
   assert.equal(await status('/api/v1/signatures', await closed.token('read:**')), 200)
 })
 

@@ -221,6 +221,15 @@ test('other methods and other paths below the tree are refused as problems', asy
   }
 })
 
+test('a path that cannot be decoded is a problem like any other', async () => {
+  for (const path of ['/api/v1/%zz', '/api/v1/signatures/%', '/%E0%A4%A']) {
+    const answer = await ask(server, 'POST', path, { body: 'x' })
+    assert.equal(answer.status, 400)
+    assert.equal(answer.headers['content-type'], 'application/problem+json')
+    assert.equal(answer.json().code, 'bad-request')
+  }
+})
+
 test('a query that is not understood is refused, not passed over', async () => {
   const answer = await ask(server, 'POST', '/api/v1/signatures?repo=team/app', { token, body: newBlob() })
   assert.equal(answer.status, 400)

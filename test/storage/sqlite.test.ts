@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { statSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import Database from 'better-sqlite3'
@@ -47,6 +48,28 @@ test('only its owner can read the database, which holds hashes of tokens', async
   await storage.append(newSignature())
   for (const file of ['lookaside.db', 'lookaside.db-wal'])
     assert.equal(statSync(join(folder, file)).mode & 0o777, 0o600)
+})
+
+test('no other program can have the database for itself, or take the WAL away, while a process has it open', async () => {
+  const folder = temporaryFolder()
+  await open(folder).append(newSignature())
+  // Another thread of a server does this.
+  await open(folder).append(newSignature())
+  const elsewhere = `
+    const db = new (require('better-sqlite3'))(process.argv[1], { timeout: 0 })
+    db.pragma('locking_mode = EXCLUSIVE')
+    db.prepare('SELECT count(*) FROM changes').get()`
+  const { stderr } = spawnSync(process.execPath, ['-e', elsewhere, join(folder, 'lookaside.db')], {
+    encoding: 'utf8',
+  })
+  assert.match(stderr, /database is locked/)
+})
+
+test('a folder without a database is refused where none is to be made, and left as it is', () => {
+  const folder = temporaryFolder()
+  for (const dataFolder of [folder, join(folder, 'missing')])
+    assert.throws(() => openSqlite({ dataFolder, create: false }), { code: 'data-folder' })
+  assert.deepEqual(readdirSync(folder), [])
 })
 
 test('the log can be neither rewritten nor shortened, even by hand', async () => {

@@ -3,28 +3,32 @@ import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import Database from 'better-sqlite3'
+import { admission } from '../../src/admission/admit.ts'
 import { formatLocation } from '../../src/reference/tree-path.ts'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import { fsck } from '../../src/tree/fsck.ts'
 import { project } from '../../src/tree/projector.ts'
 import { treeLease, treeOf } from '../../src/tree/tree.ts'
-import { digest, home, newSignature } from '../storage/contract.ts'
+import { newBlob } from '../signing.ts'
+import { digest, home } from '../storage/contract.ts'
 import { temporaryFolder } from '../temporary.ts'
 
 async function written() {
   const folder = temporaryFolder(() => storage.close())
   const storage = openSqlite({ dataFolder: folder })
   const tree = treeOf(folder)
+  const admit = admission(storage, { digestViews: [], sigstoreJson: false })
+  const principal = { name: 'test', scopes: [{ action: 'admin' as const }] }
+  const add = (bytes: Buffer) => admit({ bytes, principal, actor: 'test', repository: null, digest: null })
   for (const letter of ['a', 'b', 'c'])
-    for (let count = 0; count < 3; count++)
-      await storage.append(newSignature({ home: home('team/app', digest(letter)) }))
+    for (let count = 0; count < 3; count++) await add(newBlob({ digest: digest(letter) }))
   const events = { onPosition: () => {}, onSetAside: () => {} }
   const write = () => project(storage, tree, events, { retry: true, stopped: () => false })
   await write()
   const check = async (repair = false) => fsck(storage, { tree, repair, onProgress: () => {} })
   const file = (letter: string, slot: number) =>
     join(tree.root, formatLocation(home('team/app', digest(letter))), `signature-${slot}`)
-  return { folder, storage, tree, check, file, write }
+  return { folder, storage, tree, add, check, file, write }
 }
 
 test('a sound data folder is clean', async () => {
@@ -74,12 +78,64 @@ test('while a server holds the tree, repair has the server write', async () => {
 })
 
 test('what the projector has still to write is told, and is no damage', async () => {
-  const { check, storage } = await written()
-  await storage.append(newSignature({ home: home('new/app') }))
+  const { check, add } = await written()
+  await add(newBlob({ digest: digest('d') }))
   const report = await check()
   assert.equal(report.pending, 1)
   assert.deepEqual(report.damage, [])
 })
+
+test('where no server runs, repair writes what none has come to write, and a tree that is gone', async () => {
+  const { check, add, tree, storage, file } = await written()
+  await add(newBlob({ digest: digest('d') }))
+  rmSync(tree.root, { recursive: true })
+  const report = await check(true)
+  assert.deepEqual([report.pending, report.damage.every(({ repaired }) => repaired)], [0, true])
+  assert.deepEqual((await check()).damage, [])
+  const [slot] = await storage.slots(home('team/app', digest('d')))
+  assert.deepEqual(readFileSync(file('d', 1)), slot?.blob)
+})
+
+/** What somebody with the file might do to it, and what is said of that. */
+const alterations: [what: string, statement: string, damage: RegExp][] = [
+  ['a last slot removed', 'DELETE FROM slots WHERE signature = 3', /signature 3 has no slot/],
+  [
+    'a slot led to a signature of another digest',
+    'UPDATE slots SET signature = 4 WHERE signature = 3',
+    /signature 4 has a slot where it does not belong/,
+  ],
+  [
+    'a signature without a change',
+    'DROP TRIGGER changes_are_kept; DELETE FROM changes WHERE seq = 9',
+    /signature 9 was never added/,
+  ],
+  [
+    'a signature moved to another repository',
+    "INSERT INTO places (kind, name) VALUES ('repository', 'x'); UPDATE signatures SET place = last_insert_rowid() WHERE id = 2",
+    /signature 2 is at another repository/,
+  ],
+  ['another key', "UPDATE signatures SET unverified_key_id = '00' WHERE id = 2", /says key id 00, the sig/],
+  ['another expiry', 'UPDATE signatures SET unverified_expires = 1 WHERE id = 2', /says expiry 1, /],
+  ['another identity', 'UPDATE signatures SET identity = randomblob(32) WHERE id = 2', /says identity/],
+  [
+    'another reference',
+    "UPDATE signatures SET docker_reference = 'x/y:1' WHERE id = 2",
+    /docker-reference x/,
+  ],
+]
+
+for (const [what, statement, expected] of alterations)
+  test(`${what} behind the back of the program is found`, async () => {
+    const { check, folder } = await written()
+    const db = new Database(join(folder, 'lookaside.db'))
+    db.exec(statement)
+    db.close()
+    const found = (await check()).damage.map(({ where, detail }) => `${where} ${detail}`)
+    assert.ok(
+      found.some((line) => expected.test(line)),
+      found.join('\n'),
+    )
+  })
 
 test('a change altered behind the back of the program breaks the chain, and an altered blob its hash', async () => {
   const { check, folder } = await written()

@@ -1,6 +1,7 @@
-import { closeSync, mkdirSync, openSync, statfsSync } from 'node:fs'
-import { join } from 'node:path'
+import { closeSync, existsSync, openSync, statfsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import Database from 'better-sqlite3'
+import { makeFolderSync } from '../../durable/durable.ts'
 import { Refusal } from '../../refusal.ts'
 import { holdLock } from './lock.ts'
 import { migrate } from './migrate.ts'
@@ -9,6 +10,9 @@ export type Connection = Database.Database
 
 /** How long a statement waits for another process's write before it is refused as `busy`. */
 const busyMilliseconds = 10_000
+
+/** How long a process may take to open the database, which includes bringing it up to date. */
+const openMilliseconds = 60_000
 
 /** File systems of other machines: their locks and shared memory do not carry SQLite's WAL (sqlite.org/wal.html). */
 const networkFileSystems = new Map([
@@ -26,12 +30,15 @@ const networkFileSystems = new Map([
 ])
 
 /**
- * Opens `lookaside.db` in a data folder, makes what is missing, and brings an older schema up to date.
- * @throws Refusal data-folder where the folder cannot hold a database or holds a newer one
+ * Opens `lookaside.db` in a data folder, with `create` makes what is missing, and brings an older schema up to date.
+ * @throws Refusal data-folder where the folder cannot hold a database, has none, or holds a newer one
  */
-export function connect(dataFolder: string): Connection {
+export function connect(dataFolder: string, { create }: { create: boolean }): Connection {
+  const file = join(dataFolder, 'lookaside.db')
+  if (!create && !existsSync(file))
+    throw new Refusal('data-folder', `${dataFolder} is no data folder: there is no lookaside.db in it`)
   try {
-    mkdirSync(dataFolder, { recursive: true })
+    makeFolderSync(resolve(dataFolder))
   } catch (cause) {
     throw new Refusal(
       'data-folder',
@@ -40,19 +47,23 @@ export function connect(dataFolder: string): Connection {
     )
   }
   refuseNetworkFileSystem(dataFolder)
-  const lock = holdLock(dataFolder, 'open', busyMilliseconds)
+  const lock = holdLock(dataFolder, 'open', openMilliseconds)
+  if (!lock)
+    throw new Refusal(
+      'data-folder',
+      `Another process has been opening ${file} for too long: does it still run?`,
+    )
   try {
-    return open(join(dataFolder, 'lookaside.db'))
+    return open(file)
   } finally {
-    lock?.release()
+    lock.release()
   }
 }
 
 function open(file: string): Connection {
   let db: Connection | undefined
   try {
-    // Nobody else's business, unlike the tree beside it; SQLite gives the WAL the mode of the database.
-    closeSync(openSync(file, 'a', 0o600))
+    makePrivate(file)
     db = new Database(file, { timeout: busyMilliseconds })
     db.pragma('journal_mode = WAL')
     db.pragma('synchronous = FULL')
@@ -65,6 +76,19 @@ function open(file: string): Connection {
     db?.close()
     if (cause instanceof Refusal) throw cause
     throw new Refusal('data-folder', `${file} cannot be opened: ${(cause as Error).message}`, { cause })
+  }
+}
+
+/**
+ * Nobody else's business, unlike the tree beside it; SQLite gives the WAL the mode of the database. A database that is
+ * there must not be opened here: the close would drop the locks of all connections of this process (POSIX), and another
+ * program that closes the database would then take the WAL away from under them (sqlite.org/howtocorrupt.html, 2.2).
+ */
+function makePrivate(file: string): void {
+  try {
+    closeSync(openSync(file, 'ax', 0o600))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
 }
 

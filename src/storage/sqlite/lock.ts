@@ -1,6 +1,6 @@
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import Database from 'better-sqlite3'
+import { makeFolderSync } from '../../durable/durable.ts'
 import type { Lease } from '../storage.ts'
 
 /**
@@ -9,8 +9,8 @@ import type { Lease } from '../storage.ts'
  * @returns null if another holder has it for longer than `waitMilliseconds`
  */
 export function holdLock(dataFolder: string, name: string, waitMilliseconds: number): Lease | null {
-  const folder = join(dataFolder, 'locks')
-  mkdirSync(folder, { recursive: true, mode: 0o750 })
+  const folder = resolve(dataFolder, 'locks')
+  makeFolderSync(folder)
   const db = new Database(join(folder, `${name}.lock`), { timeout: waitMilliseconds })
   try {
     db.exec('BEGIN EXCLUSIVE')

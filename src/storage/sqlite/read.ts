@@ -14,6 +14,30 @@ import {
   storedSignature,
 } from './rows.ts'
 
+/** Signatures of which the tables say different things, where no constraint of the schema forbids it. */
+const contradictions = [
+  {
+    rows: 'SELECT s.id FROM signatures s JOIN locations l ON l.id = s.location WHERE l.place <> s.place',
+    means: 'is at another repository than its location',
+  },
+  {
+    rows: 'SELECT id FROM signatures s WHERE NOT EXISTS (SELECT 1 FROM changes c WHERE c.seq = s.id AND c.signature = s.id)',
+    means: 'was never added: the log does not know it',
+  },
+  {
+    rows: `SELECT id FROM signatures s WHERE NOT EXISTS (SELECT 1 FROM slots WHERE location = s.location AND signature = s.id)
+      AND (SELECT kind FROM changes WHERE signature = s.id ORDER BY seq DESC LIMIT 1) IN ('added', 'reinstated')`,
+    means: 'has no slot, and no change took it away',
+  },
+  {
+    rows: `SELECT DISTINCT s.id FROM slots sl JOIN signatures s ON s.id = sl.signature
+      JOIN locations l ON l.id = sl.location JOIN places p ON p.id = l.place
+      JOIN locations home ON home.id = s.location
+      WHERE l.digest <> home.digest OR (p.kind = 'repository' AND l.id <> home.id)`,
+    means: 'has a slot where it does not belong',
+  },
+]
+
 /** Every query that changes nothing, prepared once. */
 export function prepareReads(db: Connection) {
   const dataVersion = db.prepare('PRAGMA data_version').pluck()
@@ -115,6 +139,9 @@ export function prepareReads(db: Connection) {
       return [
         ...found.map((row) => row.integrity_check).filter((text) => text !== 'ok'),
         ...orphans.map(({ table, rowid }) => `row ${rowid} of ${table} refers to a row that is not there`),
+        ...contradictions.flatMap(({ rows, means }) =>
+          (db.prepare(rows).pluck().all() as number[]).map((id) => `signature ${id} ${means}`),
+        ),
       ]
     },
 

@@ -15,12 +15,15 @@ import { layOutViews } from './views.ts'
  */
 export function openSqlite({
   dataFolder,
+  create = true,
   clock = Date.now,
 }: {
   dataFolder: string
+  /** False: a folder without a database is refused. */
+  create?: boolean
   clock?: () => number
 }): Storage {
-  const db = connect(dataFolder)
+  const db = connect(dataFolder, { create })
   const reads = prepareReads(db)
   const write = groupCommit(db)
   const append = prepareAppend(db, reads, clock)
