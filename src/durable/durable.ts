@@ -60,8 +60,8 @@ export async function makeFolder(folder: string): Promise<void> {
 }
 
 /** The same, for what must be there before anything can wait. */
-export function makeFolderSync(folder: string): void {
-  const first = mkdirSync(folder, { recursive: true })
+export function makeFolderSync(folder: string, mode?: number): void {
+  const first = mkdirSync(folder, { recursive: true, ...(mode !== undefined && { mode }) })
   if (first === undefined) return
   for (let made = folder; made.length >= first.length; made = dirname(made)) syncFolderSync(dirname(made))
 }

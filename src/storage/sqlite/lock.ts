@@ -10,7 +10,8 @@ import type { Lease } from '../storage.ts'
  */
 export function holdLock(dataFolder: string, name: string, waitMilliseconds: number): Lease | null {
   const folder = resolve(dataFolder, 'locks')
-  makeFolderSync(folder)
+  // Who can open a lock can hold it.
+  makeFolderSync(folder, 0o750)
   const db = new Database(join(folder, `${name}.lock`), { timeout: waitMilliseconds })
   try {
     db.exec('BEGIN EXCLUSIVE')
