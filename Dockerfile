@@ -7,7 +7,7 @@ COPY package.json package-lock.json ./
 RUN npm ci
 COPY tsconfig.json tsconfig.build.json ./
 COPY src src
-RUN npm run build && npm prune --omit=dev
+RUN npm run build && chmod 755 dist/lookaside.js && npm prune --omit=dev
 
 FROM ${NODE_IMAGE}
 WORKDIR /opt/lookaside
@@ -15,7 +15,7 @@ COPY --from=build /build/node_modules node_modules
 COPY --from=build /build/dist dist
 COPY package.json LICENSE ./
 COPY migrations migrations
-RUN mkdir /data && chown 10001:10001 /data
+RUN mkdir /data && chown 10001:10001 /data && ln -s /opt/lookaside/dist/lookaside.js /usr/local/bin/lookaside
 # Nothing outside /data is written: run it with --read-only.
 USER 10001:10001
 ENV NODE_ENV=production LOOKASIDE_DATA=/data LOOKASIDE_LISTEN=:8443 SQLITE_TMPDIR=/data

@@ -6,6 +6,7 @@ import { startAdmission } from './admission/thread.ts'
 import { runProgram } from './cli/program.ts'
 import type { RunningServer } from './cli/serve.ts'
 import type { Config } from './config/config.ts'
+import { originOf } from './config/origin.ts'
 import { buildServer } from './http/server.ts'
 import { openSqlite } from './storage/sqlite/sqlite.ts'
 import type { Storage } from './storage/storage.ts'
@@ -51,7 +52,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const certificates = await certificatesOf(config, storage, log)
     if (certificates) opened.push(certificates.stop)
 
-    let origin = config.publicUrl ?? ''
+    let origin = ''
     const server = await buildServer({
       storage,
       admit: async (upload) => {
@@ -69,7 +70,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     opened.push(server.close)
     certificates?.follow(server.setCertificate)
     const port = await server.listen({ ...config.listen, host: config.listen.host || '::' })
-    origin ||= `${certificates ? 'https' : 'http'}://${urlHost(config.listen.host)}:${port}`
+    origin = originOf(config, port)
     return { origin, ca: certificates?.ca ?? null, close }
   } catch (error) {
     await close()
@@ -134,9 +135,4 @@ function logProjector(log: Logger): (message: ProjectorMessage) => void {
     else
       log.error(message, 'the tree cannot be written; the database keeps everything, and it is tried again')
   }
-}
-
-function urlHost(host: string): string {
-  if (host === '::' || host === '0.0.0.0' || host === '') return 'localhost'
-  return host.includes(':') ? `[${host}]` : host
 }

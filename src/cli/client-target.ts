@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
-import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
 import type { Config } from '../config/config.ts'
+import { originOf } from '../config/origin.ts'
 import { parseReference } from '../reference/reference.ts'
 import { parseRepository, type Repository } from '../reference/repository.ts'
 import { Refusal } from '../refusal.ts'
@@ -62,18 +62,14 @@ function readHost(text: string): string {
 }
 
 /** As clients reach a server of this configuration. */
-function urlOf({ publicUrl, listen, tls }: Config): string {
-  if (publicUrl !== undefined) return publicUrl
-  if (listen.port === 0) {
+function urlOf(config: Config): string {
+  if (config.publicUrl === undefined && config.listen.port === 0) {
     throw new Refusal(
       'configuration',
       'The system chooses the port of this server: set publicUrl, or name it with --server',
     )
   }
-  const isEverywhere = ['', '::', '0.0.0.0'].includes(listen.host)
-  const name = tls.mode === 'auto' ? tls.names[0] : undefined
-  const host = isEverywhere ? (name ?? 'localhost') : listen.host
-  return `${tls.mode === 'off' ? 'http' : 'https'}://${isIPv6(host) ? `[${host}]` : host}:${listen.port}`
+  return originOf(config, config.listen.port)
 }
 
 function privateCaOf({ data }: Config): string {

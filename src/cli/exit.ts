@@ -5,11 +5,14 @@ import { Refusal, refusalStatus } from '../refusal.ts'
 export const exit = { done: 0, no: 1, usage: 2, failure: 3 } as const
 export type ExitCode = (typeof exit)[keyof typeof exit]
 
-/** Wrong usage or configuration is for the caller to mend; everything else is a failure of server, network or disk. */
+/**
+ * Wrong usage or configuration, a token among it, is for the caller to mend; everything else is a failure of server,
+ * network or disk.
+ */
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exit.done : exit.usage
   if (!(error instanceof Refusal)) return exit.failure
   if (error.code === 'configuration' || error.code === 'data-folder') return exit.usage
   const status = refusalStatus[error.code]
-  return status === 400 || status === 401 ? exit.usage : exit.failure
+  return status === 400 || status === 401 || status === 403 ? exit.usage : exit.failure
 }

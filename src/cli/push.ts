@@ -142,6 +142,8 @@ function tell({ results, failure }: Pushed, json: boolean | undefined): ExitCode
       `lookaside: ${remaining} of ${results.length} files remain; push again, what is there is not added twice`,
     )
   if (failure) return exit.failure
+  // A token that is not known is no answer about the files.
+  if (results.some((result) => result.outcome === 'refused' && result.status === 401)) return exit.usage
   return refused ? exit.no : exit.done
 }
 

@@ -83,7 +83,8 @@ async function list(storage: Storage, json: boolean | undefined): Promise<ExitCo
   else if (!tokens.length) note('There is no token yet.')
   for (const token of json ? [] : tokens) {
     const { id, name, scopes, expires, revoked } = tokenDocument(token)
-    const state = revoked ? `revoked ${revoked}` : expires ? `expires ${expires}` : 'does not expire'
+    const ends = token.expires !== null && token.expires <= Date.now() ? 'expired' : 'expires'
+    const state = revoked ? `revoked ${revoked}` : expires ? `${ends} ${expires}` : 'does not expire'
     print(`${id}  ${printable(name)}  ${scopes.join(' ')}  ${state}`)
   }
   return exit.done

@@ -1,5 +1,11 @@
 import { STATUS_CODES } from 'node:http'
-import type { FastifyBaseLogger, FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import type {
+  FastifyBaseLogger,
+  FastifyError,
+  FastifyReply,
+  FastifyRequest,
+  FastifySchemaValidationError,
+} from 'fastify'
 import { withoutSecrets } from '../access/token.ts'
 import { Refusal, type RefusalCode, refusalStatus } from '../refusal.ts'
 
@@ -33,6 +39,14 @@ export function sendProblem(error: FastifyError | Error, request: FastifyRequest
   if (problem.status === 401) reply.header('WWW-Authenticate', challenges)
   if (problem.status === 503) reply.header('Retry-After', retrySeconds)
   reply.header('Cache-Control', 'no-store').send(Buffer.from(JSON.stringify(problem)))
+}
+
+/** What does not fit the schema of a route. */
+export function badParameter(fault: FastifySchemaValidationError | undefined): Refusal {
+  const name = fault?.instancePath.slice(1) || 'request'
+  if (fault?.message === 'schema is false')
+    return new Refusal('bad-request', `There is no parameter "${name}" here`)
+  return new Refusal('bad-request', `The parameter "${name}" ${fault?.message ?? 'is not as it should be'}`)
 }
 
 function problemOf(error: FastifyError | Error, log: FastifyBaseLogger): Problem {

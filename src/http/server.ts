@@ -28,7 +28,7 @@ import { Refusal } from '../refusal.ts'
 import type { Reading, Tokens } from '../storage/storage.ts'
 import { authenticator } from './authenticate.ts'
 import { healthRoutes } from './health.ts'
-import { problem, problemType, sendProblem } from './problem.ts'
+import { badParameter, problem, problemType, sendProblem } from './problem.ts'
 import { startReads, treePrefix } from './reads.ts'
 import { signatureRoutes } from './signatures.ts'
 import { slotCache } from './slot-cache.ts'
@@ -102,6 +102,7 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
     },
     clientErrorHandler: refuseGarbage,
     frameworkErrors: sendProblem,
+    schemaErrorFormatter: ([fault]) => badParameter(fault),
   }).withTypeProvider<TypeBoxTypeProvider>()
   app.decorateRequest('caller', null)
   app.setValidatorCompiler(TypeBoxValidatorCompiler)

@@ -222,7 +222,7 @@ test('with a token that is not known nothing more is tried', async () => {
   const { code, stdout, stderr } = await push([tree(Object.fromEntries(files))], {
     LOOKASIDE_TOKEN: stranger,
   })
-  assert.equal(code, 1)
+  assert.equal(code, 2)
   assert.match(stdout, /^(?:refused .*: bad-credentials: The token is not known here\n){1,16}$/)
   assert.match(stderr, /lookaside: [0-9]+ of 48 files remain/)
   assert.ok(!`${stdout}${stderr}`.includes(stranger))

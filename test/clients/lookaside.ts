@@ -27,11 +27,11 @@ export async function startLookaside(
   configuration: Record<string, unknown> = {},
 ): Promise<Lookaside> {
   const home = join(folder, 'lookaside')
-  const data = join(home, 'data')
   const file = join(home, 'lookaside.yaml')
-  mkdirSync(home)
+  const { data = join(home, 'data') } = configuration as { data?: string }
+  mkdirSync(home, { recursive: true })
   // YAML has JSON in it.
-  writeFileSync(file, JSON.stringify({ data, listen: 'localhost:0', workers: 2, ...configuration }))
+  writeFileSync(file, JSON.stringify({ listen: 'localhost:0', workers: 2, ...configuration, data }))
   const { readiness, stop } = await start(process.execPath, [program, 'serve', '--config', file], listening)
   const { url, ca } = readiness
   return {

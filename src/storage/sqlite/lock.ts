@@ -14,6 +14,8 @@ export function holdLock(dataFolder: string, name: string, waitMilliseconds: num
   makeFolderSync(folder, 0o750)
   const db = new Database(join(folder, `${name}.lock`), { timeout: waitMilliseconds })
   try {
+    // Nothing is ever written, so that a lock can be had on a full disk too.
+    db.pragma('journal_mode = MEMORY')
     db.exec('BEGIN EXCLUSIVE')
   } catch (error) {
     db.close()

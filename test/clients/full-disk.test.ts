@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import { readdirSync, writeFileSync } from 'node:fs'
+import { mkdir, open, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { exampleDigest, newBlob } from '../signing.ts'
+import { startLookaside } from './lookaside.ts'
+import { atEnd, run, succeed, workFolder } from './program.ts'
+
+const folder = workFolder()
+const disk = join(folder, 'disk')
+await mkdir(disk)
+await succeed('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', disk])
+atEnd(() => succeed('umount', [disk]))
+
+/** Leaves not a byte free; returns what takes it back. */
+async function fill(): Promise<() => Promise<void>> {
+  const file = join(disk, 'ballast')
+  const handle = await open(file, 'w')
+  try {
+    for (;;) await handle.write(Buffer.alloc(1024))
+  } catch (error) {
+    assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC')
+  } finally {
+    await handle.close()
+  }
+  return () => rm(file)
+}
+
+test('on a full disk uploads are answered 507, reads go on, a restart too, and nothing is lost', async () => {
+  const data = join(disk, 'data')
+  const first = await startLookaside(folder, { data })
+  const token = await first.token('push:**')
+  let sent = 0
+  const push = (server: typeof first) => {
+    const file = join(folder, `signature-${++sent}`)
+    writeFileSync(file, newBlob({ digest: exampleDigest('a') }))
+    return server.command(token, 'push', file)
+  }
+  const slotStatus = async ({ url, ca }: typeof first, slot: number) => {
+    const path = `/signatures/team/app@sha256=${'a'.repeat(64)}/signature-${slot}`
+    const options = ['--silent', '--cacert', ca, '--output', '/dev/null', '--write-out', '%{http_code}']
+    return (await run('curl', [...options, url + path])).stdout
+  }
+
+  assert.equal((await push(first)).code, 0)
+  const empty = await fill()
+  let added = 1
+  let refused = await push(first)
+  // What is left in the write-ahead log of earlier commits is used up first.
+  for (; refused.code === 0; refused = await push(first)) added++
+  assert.match(refused.stderr, /The disk of the data folder is full/)
+  assert.equal(await slotStatus(first, added), '200')
+  assert.equal(await slotStatus(first, added + 1), '404')
+  assert.equal(await first.stop(), 0)
+
+  const second = await startLookaside(folder, { data })
+  assert.equal(await slotStatus(second, added), '200')
+  assert.match((await push(second)).stderr, /The disk of the data folder is full/)
+  await empty()
+  assert.equal((await push(second)).code, 0)
+  assert.equal(await slotStatus(second, added + 1), '200')
+  assert.equal(await second.stop(), 0)
+  const checked = await second.administer('fsck', '--repair')
+  assert.equal(checked.code, 0, checked.stdout + checked.stderr)
+  const tree = join(data, 'tree/team', `app@sha256=${'a'.repeat(64)}`)
+  assert.equal(readdirSync(tree).length, added + 1)
+})
