@@ -11,6 +11,8 @@ import { buildServer } from './http/server.ts'
 import { openSqlite } from './storage/sqlite/sqlite.ts'
 import type { Storage } from './storage/storage.ts'
 import { type Certificates, certificateFromFiles, certificateFromPrivateCa } from './tls/serve.ts'
+import { readPosition } from './tree/position.ts'
+import { isForeign } from './tree/projector.ts'
 import { type ProjectorMessage, startProjector } from './tree/thread.ts'
 import { treeLease, treeOf } from './tree/tree.ts'
 
@@ -89,11 +91,15 @@ async function adopt(
   rules: AdmissionRules,
   log: Logger,
 ): Promise<void> {
-  const lease = await storage.lease(treeLease)
-  // Whoever holds it has looked after that, and writes nothing over what is not adopted.
-  if (!lease) return
+  const tree = treeOf(dataFolder)
+  let lease = await storage.lease(treeLease)
+  for (; !lease; lease = await storage.lease(treeLease)) {
+    // Another process is at it, or writes a tree that is its own: what is not taken in yet must not be answered 404.
+    if (!(await isForeign(storage, tree, await readPosition(tree)))) return
+    await wait(50)
+  }
   try {
-    const report = await adoptForeignTree(storage, treeOf(dataFolder), admission(storage, rules))
+    const report = await adoptForeignTree(storage, tree, admission(storage, rules))
     if (!report) return
     const { added, present, refused } = report
     log.warn(

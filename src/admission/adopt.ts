@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { lstat, readFile } from 'node:fs/promises'
+import { lstat, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Principal } from '../access/principal.ts'
 import { makeFolder } from '../durable/durable.ts'
+import { readRegularFile } from '../durable/regular-file.ts'
 import type { Repository } from '../reference/repository.ts'
 import { Refusal, type RefusalCode } from '../refusal.ts'
 import { readSignature } from '../signature/signature.ts'
@@ -61,7 +62,7 @@ export async function importPath(path: string, options: ImportOptions): Promise<
     options.onProgress?.(++done)
   }
 
-  if (!(await lstat(path)).isDirectory()) {
+  if (!(await kindOf(path)).isDirectory()) {
     await take(dirname(path), { path: basename(path), slot: null }, false)
     return report
   }
@@ -81,19 +82,17 @@ export async function importPath(path: string, options: ImportOptions): Promise<
 
 async function takeFile(
   root: string,
-  { path, slot }: Found,
+  { path, slot, error }: Found,
   isSlot: boolean,
   { admit, storage, places }: ImportOptions,
   report: ImportReport,
 ): Promise<void> {
+  if (error) throw new Refusal('bad-request', `It cannot be read: ${error}`)
   if (isSlot && !slot)
     throw new Refusal(
       'bad-request',
       'It is not called <repository>@<algorithm>=<hex>/signature-<N>, or is no regular file',
     )
-  const { size } = await lstat(join(root, path))
-  if (size > maxFileBytes)
-    throw new Refusal('too-large', `It has ${size} bytes; no client reads more than ${maxFileBytes}`)
   const bytes = await readFile(join(root, path))
   if (
     slot?.location.kind === 'view' &&
@@ -112,6 +111,34 @@ async function takeFile(
   })
   report[outcome]++
   for (const warning of warnings) report.warnings.push({ path, warning })
+}
+
+/** What is wrong with one file is no reason to leave out the others. */
+async function readFile(file: string): Promise<Uint8Array> {
+  let bytes: Uint8Array | null
+  try {
+    const { size } = await lstat(file)
+    if (size > maxFileBytes)
+      throw new Refusal('too-large', `It has ${size} bytes; no client reads more than ${maxFileBytes}`)
+    bytes = await readRegularFile(file)
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (!fileErrors.has(code ?? '')) throw error
+    throw new Refusal('bad-request', `It cannot be read: ${message}`)
+  }
+  if (!bytes) throw new Refusal('bad-request', 'It is no regular file')
+  return bytes
+}
+
+const fileErrors = new Set(['EACCES', 'EPERM', 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'EIO'])
+
+async function kindOf(path: string) {
+  try {
+    return await stat(path)
+  } catch (error) {
+    const { message } = error as Error
+    throw new Refusal('configuration', `There is nothing to import: ${message}`, { cause: error })
+  }
 }
 
 function explicitPlace(
@@ -147,17 +174,20 @@ async function inFolders(
         for (const file of batch) await take(file)
       })(),
     )
-  for await (const file of files) {
-    const before = folder[0]
-    if (before && dirname(before.path) !== dirname(file.path)) {
-      start(folder)
-      folder = []
-      if (running.length >= concurrency) await settle()
+  try {
+    for await (const file of files) {
+      const before = folder[0]
+      if (before && dirname(before.path) !== dirname(file.path)) {
+        start(folder)
+        folder = []
+        if (running.length >= concurrency) await settle()
+      }
+      folder.push(file)
     }
-    folder.push(file)
+    start(folder)
+  } finally {
+    await settle()
   }
-  start(folder)
-  await settle()
 }
 
 /**
@@ -178,7 +208,8 @@ export async function adoptForeignTree(
     storage,
     places: 'as-found',
     onRefused: async (path) => {
-      await rescue(tree, join(tree.root, path))
+      // What cannot be moved stays where it is, in the report: no reason not to serve the rest.
+      await rescue(tree, join(tree.root, path)).catch(() => {})
       await removeEmptyFolders(dirname(join(tree.root, path)), tree.root)
     },
   })

@@ -52,8 +52,13 @@ function flagsOf({ listen, tls, tlsCert, tlsKey, workers }: ServeOptions): Recor
 async function serve(cli: Cli, config: Config): Promise<ExitCode> {
   const workers = config.workers === 'auto' ? Math.max(1, availableParallelism() - 1) : config.workers
   const log = logger(config)
+  forbidWritingByOthers()
   if (workers > 1 && cluster.isPrimary) return superviseWorkers(workers, log)
-  const server = await cli.startServer(config, log)
+  const server = await cli.startServer(config, log).catch((error) => {
+    // The channel to the process that supervises would keep this one alive, and that one waiting.
+    if (cluster.isWorker) cluster.worker?.disconnect()
+    throw error
+  })
   if (!cluster.isWorker || cluster.worker?.id === 1) {
     if (process.stdout.isTTY) print(welcome(server, config))
     log.info({ url: server.origin, ca: server.ca, data: config.data }, 'listening')
@@ -65,55 +70,75 @@ async function serve(cli: Cli, config: Config): Promise<ExitCode> {
   return exit.done
 }
 
+/** What of the log may wait in memory for a reader that is slow; what comes beyond that is lost. */
+const maxWaitingLog = 4 * 1024 * 1024
+
 function logger({ log: { level } }: Config): Logger {
-  const stream = process.stdout.isTTY
-    ? pretty({ translateTime: 'HH:MM:ss', ignore: 'pid,hostname' })
-    : pino.destination({ fd: 1, sync: false })
-  return pino({ level, formatters: { level: (label) => ({ level: label }) } }, stream)
+  const options = { level, formatters: { level: (label: string) => ({ level: label }) } }
+  if (process.stdout.isTTY)
+    return pino(options, pretty({ translateTime: 'HH:MM:ss', ignore: 'pid,hostname' }))
+  const stream = pino.destination({ fd: 1, sync: false, maxLength: maxWaitingLog })
+  // A log that cannot be written must neither stop the server nor keep it from ending, which a last flush would.
+  stream.on('error', () => {
+    stream.flushSync = () => {}
+  })
+  return pino(options, stream)
+}
+
+/** Files get no more rights than the operator wants, and nobody else may write them in any case. */
+function forbidWritingByOthers(): void {
+  const wanted = process.umask(0o022)
+  process.umask(wanted | 0o022)
 }
 
 /**
- * SIGTERM, SIGINT, or the end of the process that supervises this one. A worker may get SIGTERM twice, from that process
- * and from whoever signals the whole group (systemd does): the second must not cut off what is under way.
+ * A signal, or the end of the process that supervises this one. SIGTERM may come twice, from that process and from
+ * whoever signals the whole group (systemd does): the second must not cut off what is under way. A second Ctrl-C does.
  */
 function untilStopped(): Promise<void> {
-  const listen = cluster.isWorker ? 'on' : 'once'
   return new Promise((resolve) => {
-    for (const event of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process[listen](event, () => resolve())
+    for (const event of ['SIGTERM', 'disconnect'] as const) process.on(event, () => resolve())
+    process[cluster.isWorker ? 'on' : 'once']('SIGINT', () => resolve())
   })
 }
+
+/** A worker that could not start is given this long before the next one tries. */
+const restartMilliseconds = 1000
 
 /** Keeps that many processes serving the one address; they share nothing but the data folder. */
 async function superviseWorkers(count: number, log: Logger): Promise<ExitCode> {
   // The kernel hands connections out: a primary that does so itself costs each of them a message.
   cluster.schedulingPolicy = cluster.SCHED_NONE
-  let stopping = false
-  let failed = false
-  const ended = new Promise<void>((resolve) => {
-    cluster.on('exit', (worker, code, signal) => {
-      if (!stopping) {
-        // A worker that cannot even start will not start better a second time.
-        if (worker.isDead() && !started.has(worker.id)) {
-          failed = true
-          stop()
-        } else {
-          log.error({ code, signal, pid: worker.process.pid }, 'a worker died; another takes its place')
-          cluster.fork()
-        }
-      }
-      if (Object.keys(cluster.workers ?? {}).length === 0) resolve()
-    })
-  })
   const started = new Set<number>()
   cluster.on('listening', ({ id }) => started.add(id))
+  let stopping = false
+  let code: ExitCode = exit.done
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>()
+  const workers = () => Object.values(cluster.workers ?? {})
   const stop = () => {
     stopping = true
-    for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill('SIGTERM')
+    for (const worker of workers()) worker?.process.kill('SIGTERM')
+    if (!workers().length) end()
   }
+  cluster.on('exit', (worker, workerCode, signal) => {
+    if (stopping) {
+      if (!workers().length) end()
+    } else if (started.size === 0) {
+      // Where the first cannot even start, none can.
+      code = workerCode === exit.usage ? exit.usage : exit.failure
+      stop()
+    } else {
+      log.error(
+        { code: workerCode, signal, pid: worker.process.pid },
+        'a worker died; another takes its place',
+      )
+      setTimeout(() => stopping || cluster.fork(), started.has(worker.id) ? 0 : restartMilliseconds)
+    }
+  })
   for (let index = 0; index < count; index++) cluster.fork()
   void untilStopped().then(stop)
   await ended
-  return failed ? exit.failure : exit.done
+  return code
 }
 
 /** What to do first, ready to paste. */

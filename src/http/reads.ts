@@ -13,6 +13,8 @@ export interface ReadsOptions {
   cache: SlotCache
   /** How long a client may keep an answer without asking again; 0: it always asks. */
   cacheSeconds: number
+  /** Unix milliseconds. */
+  clock(): number
   onError(error: unknown): void
 }
 
@@ -24,7 +26,13 @@ export type Reads = (request: IncomingMessage, response: ServerResponse) => bool
  * here: clients take any status but 200 and 404 for a broken image.
  * @returns a handler that answers what is below /signatures/ but for other methods, and says whether it did
  */
-export async function startReads({ storage, cache, cacheSeconds, onError }: ReadsOptions): Promise<Reads> {
+export async function startReads({
+  storage,
+  cache,
+  cacheSeconds,
+  clock,
+  onError,
+}: ReadsOptions): Promise<Reads> {
   const cacheControl = cacheSeconds > 0 ? `public, max-age=${cacheSeconds}` : 'no-cache'
   const common = ['Cache-Control', cacheControl, 'X-Content-Type-Options', 'nosniff']
   const notFound = ['Content-Length', '0', ...common]
@@ -82,7 +90,7 @@ export async function startReads({ storage, cache, cacheSeconds, onError }: Read
 
   const load = async (location: Location, key: string): Promise<PreparedLocation> => {
     const before = forgotten
-    const prepared = (await storage.slots(location)).map((slot) => prepare(slot, common))
+    const prepared = (await storage.slots(location)).map((slot) => prepare(slot, common, clock()))
     if (before === forgotten) cache.put(key, prepared)
     return prepared
   }
@@ -142,8 +150,10 @@ const slotNumbers = new Map(Array.from({ length: 127 }, (_, index) => [String(in
 /** The first elements of prepared headers, names and values: those that an answer without a body has not. */
 const contentHeaders = 4
 
-function prepare({ sha256, modified, blob }: Slot, common: string[]): PreparedSlot {
+/** RFC 9110, 8.8.2.1: Last-Modified never lies in the future, even if the clock did when the slot was written. */
+function prepare({ sha256, blob, ...slot }: Slot, common: string[], now: number): PreparedSlot {
   const etag = `"${sha256}"`
+  const modified = Math.min(slot.modified, Math.floor(now / 1000))
   const content = ['Content-Type', 'application/octet-stream', 'Content-Length', String(blob.length)]
   const validators = ['ETag', etag, 'Last-Modified', new Date(modified * 1000).toUTCString()]
   return {

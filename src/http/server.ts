@@ -84,6 +84,7 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
     storage,
     cache: slotCache(cacheBytes),
     cacheSeconds: options.reads.cacheSeconds,
+    clock,
     onError: (error) => log.error({ err: error }, 'a read failed'),
   })
   const servers: Server[] = []

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { makeFolder, replaceFile } from '../durable/durable.ts'
+import { makeFolder, moveFile, replaceFile } from '../durable/durable.ts'
 import {
   generateKey,
   isIssuedBy,
@@ -97,6 +97,9 @@ async function ensureAuthority(
     if (isGoodFor(held, caRenewedBefore, now)) return { pair: held, outcome: 'kept' }
     return { pair: await renewAuthority(files, held, now), outcome: 'renewed' }
   }
+  // Clients trust it still: whoever has to find out what they trust, finds it.
+  if (certificate !== undefined) await moveFile(files.caCertificate, `${files.caCertificate}.old`)
+  if (key !== undefined) await moveFile(files.caKey, `${files.caKey}.old`)
   const pair = await createAuthority(files, distinct(host === undefined ? wanted : [...wanted, host]), now)
   if (certificate === undefined) return { pair, outcome: 'created' }
   const reason = missing

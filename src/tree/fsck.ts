@@ -1,26 +1,17 @@
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { readRegularFile } from '../durable/regular-file.ts'
 import { formatLocation, formatSlotPath, type Location } from '../reference/tree-path.ts'
-import { Refusal } from '../refusal.ts'
-import { readSignature, type Signature } from '../signature/signature.ts'
-import { chainHash, chainStart } from '../storage/chain.ts'
-import type { Reading, Storage, StoredSignature } from '../storage/storage.ts'
+import { checkDatabase, type DatabaseDamage } from '../storage/check.ts'
+import type { Reading, Storage } from '../storage/storage.ts'
 import { layLocation, removeEmptyFolders, rescue } from './lay.ts'
 import { readPosition } from './position.ts'
 import { clearStaging, project } from './projector.ts'
 import { directoryOf, type Tree, treeLease } from './tree.ts'
-import { walk } from './walk.ts'
+import { type Found, walk } from './walk.ts'
 
-export type DamageKind =
-  | 'database'
-  | 'log'
-  | 'blob'
-  | 'hole'
-  | 'missing-file'
-  | 'different-file'
-  | 'unknown-file'
+export type DamageKind = DatabaseDamage | 'hole' | 'missing-file' | 'different-file' | 'unknown-file'
 
 export interface Damage {
   kind: DamageKind
@@ -56,12 +47,12 @@ const repairMilliseconds = 60_000
 /** Compares database and tree byte by byte, and the database with itself. A server may run meanwhile. */
 export async function fsck(storage: Storage, { tree, repair, onProgress }: FsckOptions): Promise<FsckReport> {
   const report: FsckReport = { changes: 0, locations: 0, signatures: 0, pending: 0, damage: [] }
-  const add = (kind: DamageKind, where: string, detail: string) =>
-    report.damage.push({ kind, where, detail, repaired: false })
+  const add: Add = (kind, where, detail) => report.damage.push({ kind, where, detail, repaired: false })
 
-  for (const detail of await storage.integrity()) add('database', 'lookaside.db', detail)
-  await checkLog(storage, report, add)
-  await checkBlobs(storage, report, add)
+  const { whole, ...checked } = await checkDatabase(storage, add)
+  Object.assign(report, checked)
+  // What cannot be read through cannot be compared with anything, let alone written out.
+  if (!whole) return report
   const broken = new Map<string, Location>()
   let after = 0
   for (;;) {
@@ -79,81 +70,12 @@ export async function fsck(storage: Storage, { tree, repair, onProgress }: FsckO
   }
   if (tree) {
     const unknown = await findUnknown(storage, tree, add)
-    if (repair) await mend(storage, tree, [...broken.values()], unknown, report)
+    if (repair) await mend(storage, tree, broken, unknown, report)
   }
   return report
 }
 
 type Add = (kind: DamageKind, where: string, detail: string) => void
-
-/** Follows the chain of hashes from the first row. */
-async function checkLog(storage: Reading, report: FsckReport, add: Add): Promise<void> {
-  let previous = { seq: 0, hash: chainStart }
-  for (;;) {
-    const changes = await storage.changesAfter(previous.seq, page)
-    if (!changes.length) break
-    for (const change of changes) {
-      if (change.seq !== previous.seq + 1)
-        add('log', `change ${change.seq}`, `It follows change ${previous.seq}`)
-      else if (chainHash(previous.hash, change) !== change.hash)
-        add(
-          'log',
-          `change ${change.seq}`,
-          'Its hash does not follow from it and the row before: one of them was altered',
-        )
-      previous = change
-      report.changes++
-    }
-  }
-  const head = await storage.head()
-  if (head.seq > previous.seq)
-    add('log', `change ${previous.seq + 1}`, 'It refers to a signature that is not there')
-}
-
-async function checkBlobs(storage: Reading, report: FsckReport, add: Add): Promise<void> {
-  let after = 0
-  for (;;) {
-    const signatures = await storage.list({ after, limit: page })
-    const last = signatures.at(-1)
-    if (!last) return
-    after = last.id
-    for (const signature of signatures) {
-      const { id, blob, sha256 } = signature
-      if (hash(blob) !== sha256) add('blob', `signature ${id}`, `Its bytes do not have the SHA-256 ${sha256}`)
-      else for (const field of misstated(signature)) add('blob', `signature ${id}`, field)
-      report.signatures++
-    }
-  }
-}
-
-/** What the columns say and the blob does not: they were written from it. */
-function misstated(stored: StoredSignature): string[] {
-  const parsed = parse(stored.blob)
-  if (parsed instanceof Refusal) return [`It is no signature: ${parsed.message}`]
-  const { claim, signer, ...read } = parsed
-  const stated: [what: string, stored: unknown, read: unknown][] = [
-    ['identity', stored.identity, read.identity],
-    ['format', stored.format, read.format],
-    ['digest', stored.digest, claim.digest],
-    ['docker-reference', stored.dockerReference, claim.dockerReference],
-    ['key id', stored.signer?.unverifiedKeyId, signer?.unverifiedKeyId],
-    ['fingerprint', stored.signer?.unverifiedFingerprint, signer?.unverifiedFingerprint],
-    ['creation time', stored.signer?.unverifiedCreated, signer?.unverifiedCreated],
-    ['expiry', stored.signer?.unverifiedExpires, signer?.unverifiedExpires],
-  ]
-  return stated
-    .filter(([, column, fact]) => column !== fact)
-    .map(([what, column, fact]) => `The database says ${what} ${column}, the signature ${fact}`)
-}
-
-function parse(blob: Uint8Array): Signature | Refusal {
-  try {
-    return readSignature(blob, { sigstoreJson: true })
-  } catch (error) {
-    if (error instanceof Refusal) return error
-    throw error
-  }
-}
 
 /** Of one location: the slots in the database without a hole, and each file as its slot. */
 async function compare(
@@ -169,9 +91,10 @@ async function compare(
     if (slot !== index + 1) add('hole', where, `Slot ${index + 1} is empty, which hides it`)
     if (!tree) continue
     const content = await read(join(directoryOf(tree, location), `signature-${slot}`))
-    if (content === null) found.push(['missing-file', where, 'The tree lacks it'])
+    if (content === 'missing') found.push(['missing-file', where, 'The tree lacks it'])
+    else if (content === null) found.push(['different-file', where, 'It is no file that can be read'])
     else if (hash(content) !== sha256)
-      found.push(['different-file', where, `The tree has other bytes than the database`])
+      found.push(['different-file', where, 'The tree has other bytes than the database'])
   }
   if (!found.length) return 'equal'
   if (tree && (await isPending(storage, tree, location))) return 'pending'
@@ -200,11 +123,12 @@ async function isPending(
 }
 
 /** Files that no slot explains. A file is looked for in the database after it was seen: commits come before files. */
-async function findUnknown(storage: Reading, tree: Tree, add: Add): Promise<string[]> {
-  const unknown: string[] = []
+async function findUnknown(storage: Reading, tree: Tree, add: Add): Promise<Found[]> {
+  const unknown: Found[] = []
   let key = ''
   let taken = new Set<number>()
-  for await (const { path, slot } of walk(tree.root)) {
+  for await (const found of walk(tree.root)) {
+    const { path, slot, error } = found
     if (slot) {
       if (formatLocation(slot.location) !== key || !taken.has(slot.slot)) {
         key = formatLocation(slot.location)
@@ -212,8 +136,8 @@ async function findUnknown(storage: Reading, tree: Tree, add: Add): Promise<stri
       }
       if (taken.has(slot.slot)) continue
     }
-    add('unknown-file', path, 'The database does not know it')
-    unknown.push(path)
+    add('unknown-file', path, error ?? 'The database does not know it')
+    unknown.push(found)
   }
   return unknown
 }
@@ -222,23 +146,23 @@ async function findUnknown(storage: Reading, tree: Tree, add: Add): Promise<stri
 async function mend(
   storage: Storage,
   tree: Tree,
-  broken: Location[],
-  unknown: string[],
+  broken: Map<string, Location>,
+  unknown: Found[],
   report: FsckReport,
 ): Promise<void> {
   const repaired = (where: (path: string) => boolean) => {
     for (const damage of report.damage)
       if (damage.kind.endsWith('-file') && where(damage.where)) damage.repaired = true
   }
-  for (const path of unknown) {
-    await rescue(tree, join(tree.root, path))
-    await removeEmptyFolders(dirname(join(tree.root, path)), tree.root)
-    repaired((where) => where === path)
+  for (const { path, slot } of unknown) {
+    // Where a slot could be, a server may write one at any moment: whoever writes there looks after the rest of it too.
+    if (slot) broken.set(formatLocation(slot.location), slot.location)
+    else if (await moveAway(tree, path)) repaired((where) => where === path)
   }
   const lease = await storage.lease(treeLease)
   try {
     if (lease) await clearStaging(tree)
-    for (const location of broken) {
+    for (const location of broken.values()) {
       if (lease) await layLocation(storage, tree, location)
       else await storage.addToBacklog(location, null)
     }
@@ -251,9 +175,21 @@ async function mend(
   } finally {
     lease?.release()
   }
-  const written = lease ? broken : await writtenByServer(storage, broken)
+  const asked = [...broken.values()]
+  const written = lease ? asked : await writtenByServer(storage, asked)
   const keys = new Set(written.map(formatLocation))
   repaired((where) => keys.has(dirname(where)))
+}
+
+/** False for what cannot be moved, such as a folder of another user: it stays, and is told of each time. */
+async function moveAway(tree: Tree, path: string): Promise<boolean> {
+  try {
+    await rescue(tree, join(tree.root, path))
+  } catch {
+    return false
+  }
+  await removeEmptyFolders(dirname(join(tree.root, path)), tree.root)
+  return true
 }
 
 /** Waits for the server that holds the lease; returns the locations that it wrote. */
@@ -267,12 +203,13 @@ async function writtenByServer(storage: Storage, asked: Location[]): Promise<Loc
   }
 }
 
-async function read(file: string): Promise<Uint8Array | null> {
+async function read(file: string): Promise<Uint8Array | null | 'missing'> {
   try {
-    return await readFile(file)
+    return await readRegularFile(file)
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
-    if (code === 'ENOENT' || code === 'ENOTDIR') return null
+    if (code === 'ENOENT' || code === 'ENOTDIR') return 'missing'
+    if (code === 'EACCES') return null
     throw error
   }
 }

@@ -1,7 +1,8 @@
-import { createHash } from 'node:crypto'
-import { readdir, readFile, rmdir, unlink } from 'node:fs/promises'
+import { createHash, randomBytes } from 'node:crypto'
+import { readdir, rmdir, unlink } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
 import { makeFolder, moveFile, placeFile, syncFolder } from '../durable/durable.ts'
+import { readRegularFile } from '../durable/regular-file.ts'
 import type { Location } from '../reference/tree-path.ts'
 import type { Reading } from '../storage/storage.ts'
 import { directoryOf, type Tree } from './tree.ts'
@@ -47,12 +48,16 @@ export async function layLocation(
 
 /** Moves what the log does not explain to lost+found, under its path and the start of its hash. */
 export async function rescue(tree: Tree, file: string): Promise<string> {
-  const suffix = ((await sha256Of(file)) ?? 'not-a-file').slice(0, 16)
-  const target = join(tree.lostAndFound, `${relative(tree.root, file)}~${suffix}`)
-  await makeFolder(dirname(target))
+  const suffix = (await sha256Of(file))?.slice(0, 16) ?? `not-a-file-${randomBytes(4).toString('hex')}`
+  const folder = join(tree.lostAndFound, relative(tree.root, dirname(file)))
+  const target = join(folder, `${basename(file).slice(0, longestKept)}~${suffix}`)
+  await makeFolder(folder)
   await moveFile(file, target)
   return target
 }
+
+/** Of a name that is moved, in UTF-16 units of three bytes at most: with what is added it stays below 255 bytes. */
+const longestKept = 70
 
 /** Removes a folder of the tree and those above it, as far as they are empty. */
 export async function removeEmptyFolders(directory: string, root: string): Promise<void> {
@@ -69,14 +74,13 @@ export async function removeEmptyFolders(directory: string, root: string): Promi
   }
 }
 
-/** Null for what is not a regular file. */
+/** Null for what is not a regular file, or may not be read. */
 async function sha256Of(file: string): Promise<string | null> {
   try {
-    return createHash('sha256')
-      .update(await readFile(file))
-      .digest('hex')
+    const content = await readRegularFile(file)
+    return content && createHash('sha256').update(content).digest('hex')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EISDIR') return null
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return null
     throw error
   }
 }

@@ -1,4 +1,4 @@
-import { readdir, unlink } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder } from '../durable/durable.ts'
 import { formatLocation, type Location } from '../reference/tree-path.ts'
@@ -36,6 +36,14 @@ export class ForeignTree extends Error {
   override readonly name = 'ForeignTree'
 }
 
+export interface ProjectOptions {
+  /** Directories that were set aside are tried again. */
+  retry: boolean
+  /** The caller has had this tree under its lease before: where its position is gone, somebody removed the tree. */
+  known?: boolean
+  stopped(): boolean
+}
+
 /**
  * Brings the tree to the head of the log. The caller holds the lease of the tree. Where it stopped, it goes on:
  * writing a directory again changes nothing, and the position moves only when everything before it is on disk.
@@ -45,16 +53,17 @@ export async function project(
   storage: ProjectorStorage,
   tree: Tree,
   events: ProjectorEvents,
-  { retry, stopped }: { retry: boolean; stopped(): boolean },
+  { retry, known = false, stopped }: ProjectOptions,
 ): Promise<void> {
   await makeFolder(tree.root)
   await makeFolder(tree.staging)
-  let position = await ownPosition(storage, tree)
+  let position = await ownPosition(storage, tree, known)
   await layBacklog(storage, tree, events, retry)
   while (!stopped()) {
     const { locations, last } = await storage.touchedAfter(position.seq, changesPerBatch)
     if (last.seq === position.seq) return
     await layAll(storage, tree, unique(locations), events)
+    if (!(await readPosition(tree))) throw new Error('The tree was removed; all of it is written again')
     await writePosition(tree, last)
     position = last
     events.onPosition(position)
@@ -62,9 +71,9 @@ export async function project(
 }
 
 /** Where the tree stands in this log. */
-async function ownPosition(storage: ProjectorStorage, tree: Tree): Promise<Position> {
+async function ownPosition(storage: ProjectorStorage, tree: Tree, known: boolean): Promise<Position> {
   const found = await readPosition(tree)
-  if (await isForeign(storage, tree, found))
+  if (!(known && found === null) && (await isForeign(storage, tree, found)))
     throw new ForeignTree('The tree is of another database than this one')
   if (found) return found
   // From now on the tree says whose it is, and what it holds after a crash is known to be of this log.
@@ -85,7 +94,8 @@ export async function isForeign(
 /** Removes what an interrupted writer left behind. The caller holds the lease of the tree. */
 export async function clearStaging(tree: Tree): Promise<void> {
   await makeFolder(tree.staging)
-  for (const name of await readdir(tree.staging)) await unlink(join(tree.staging, name))
+  for (const name of await readdir(tree.staging))
+    await rm(join(tree.staging, name), { recursive: true, force: true })
 }
 
 async function layBacklog(

@@ -4,22 +4,30 @@ import { join } from 'node:path'
 import { parseSlotPath, type SlotPath } from '../reference/tree-path.ts'
 import { positionFile } from './position.ts'
 
-/** What lies in a docroot; `path` is relative to it. `slot` is null where the name is no slot or it is no regular file. */
+/** What lies in a docroot; `path` is relative to it. */
 export interface Found {
   path: string
+  /** Null where the name is no slot, or it is no regular file. */
   slot: SlotPath | null
+  /** Of a folder that cannot be read. */
+  error?: string
 }
 
 /**
  * Walks a docroot that anybody may have filled: links are told of and never followed, and each folder's slots come in
  * the order of their numbers. A docroot that is not there is empty.
- * @throws errors of the file system
+ * @throws errors of the file system about the docroot itself
  */
 export async function* walk(root: string, folder = ''): AsyncGenerator<Found> {
-  const entries = await readdir(join(root, folder), { withFileTypes: true }).catch((error) => {
-    if (folder === '' && error.code === 'ENOENT') return []
-    throw error
-  })
+  let entries: Dirent[]
+  try {
+    entries = await readdir(join(root, folder), { withFileTypes: true })
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (folder === '' && code === 'ENOENT') return
+    if (folder === '') throw error
+    return yield { path: folder, slot: null, error: message }
+  }
   entries.sort(byName)
   for (const entry of entries) {
     const path = folder === '' ? entry.name : `${folder}/${entry.name}`

@@ -49,6 +49,7 @@ const events = {
 async function holdingLease(): Promise<void> {
   await clearStaging(tree)
   let due = true
+  let known = false
   let triedAt = Number.NEGATIVE_INFINITY
   let stuckMilliseconds = leaseMilliseconds
   while (!stopped) {
@@ -57,7 +58,8 @@ async function holdingLease(): Promise<void> {
     if (due || retry) {
       if (retry) triedAt = performance.now()
       try {
-        await project(storage, tree, events, { retry, stopped: () => stopped })
+        await project(storage, tree, events, { retry, known, stopped: () => stopped })
+        known = true
         due = false
         stuckMilliseconds = leaseMilliseconds
       } catch (error) {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -74,6 +75,45 @@ test('a docroot is taken in, slots in their order, and every file left out is na
   assert.equal((await storage.slots(home('prod/app', exampleDigest()))).length, 1)
   const again = await importPath(root, { admit, storage, places: 'by-claim' })
   assert.deepEqual([again.added, again.present, again.refused.length], [0, 14, 7])
+})
+
+test('what cannot be read, or is no file, is named, and keeps nothing else out', async () => {
+  const root = temporaryFolder()
+  const link = join(temporaryFolder(), 'link')
+  symlinkSync(root, link)
+  put(root, `${place('team/app')}/signature-1`, newBlob())
+  put(root, `${place('team/app')}/${'x'.repeat(255)}`, 'long')
+  execFileSync('mkfifo', [join(root, `${place('team/app')}/signature-2`)])
+  symlinkSync('/nowhere', join(root, `${place('team/app')}/signature-3`))
+  symlinkSync('.', join(root, 'loop'))
+  mkdirSync(Buffer.concat([Buffer.from(`${root}/`), Buffer.from([0xff, 0xfe])]))
+  const opened = open()
+  const { storage, admit, tree } = opened
+  for (const docroot of [root, link]) {
+    const report = await importPath(docroot, { admit, storage, places: 'by-claim' })
+    assert.deepEqual([report.added + report.present, report.refused.length], [1, 5])
+  }
+  const missing = importPath(join(root, 'missing'), { admit, storage, places: 'by-claim' })
+  await assert.rejects(missing, { code: 'configuration' })
+  const pipe = importPath(join(root, `${place('team/app')}/signature-2`), {
+    admit,
+    storage,
+    places: 'by-claim',
+  })
+  assert.equal((await pipe).refused.length, 1)
+
+  // The same as a tree that another database wrote.
+  mkdirSync(tree.root)
+  execFileSync('cp', ['-a', `${root}/.`, tree.root])
+  const adopted = await adoptForeignTree(storage, tree, admit)
+  assert.deepEqual([adopted?.present, adopted?.refused.length], [1, 5])
+  await opened.write()
+  const { damage } = await fsck(storage, { tree, repair: true, onProgress: () => {} })
+  // Only what Node cannot name stays, and is told of.
+  assert.deepEqual(
+    damage.filter(({ repaired }) => !repaired).map(({ kind }) => kind),
+    ['unknown-file'],
+  )
 })
 
 test('a docroot without prefixes goes under the prefixes of its registries', async () => {

@@ -243,10 +243,13 @@ test('a lost key of the CA makes a new CA, and says so', async (t) => {
   const directory = await folder(t)
   await ensure(directory)
   await rm(join(directory, 'ca.key'))
+  const before = await readFile(join(directory, 'ca.crt'), 'utf8')
   const healed = await ensure(directory)
   assert.equal(healed.authority, 'created')
   assert.match(healed.reason ?? '', /damaged or do not belong together/)
-  assert.deepEqual((await readdir(directory)).sort(), [...files].sort())
+  // What clients trust so far can still be looked up.
+  assert.deepEqual((await readdir(directory)).sort(), [...files, 'ca.crt.old'].sort())
+  assert.equal(await readFile(join(directory, 'ca.crt.old'), 'utf8'), before)
 })
 
 test('a file that is there but cannot be read is an error, not a reason for a new CA', async (t) => {

@@ -163,3 +163,35 @@ test('a chain cannot be mended by recomputing the hashes of one row alone', asyn
     ['change 9'],
   )
 })
+
+function rootPage(database: string, table: string): number {
+  const db = new Database(database, { readonly: true })
+  try {
+    return db.prepare('SELECT rootpage FROM sqlite_schema WHERE name = ?').pluck().get(table) as number
+  } finally {
+    db.close()
+  }
+}
+
+test('a database that cannot be read through is told of, and nothing is written from it', async () => {
+  const { folder, storage, file } = await written()
+  await storage.close()
+  const database = join(folder, 'lookaside.db')
+  // The last close has put everything into the file.
+  const bytes = readFileSync(database)
+  const start = 4096 * (rootPage(database, 'signatures') - 1)
+  bytes.fill(0xff, start, start + 4096)
+  writeFileSync(database, bytes)
+  const again = openSqlite({ dataFolder: folder })
+  try {
+    rmSync(file('a', 1))
+    const { damage } = await fsck(again, { tree: treeOf(folder), repair: true, onProgress: () => {} })
+    assert.deepEqual(
+      new Set(damage.map(({ kind, repaired }) => `${kind} ${repaired}`)),
+      new Set(['database false']),
+    )
+    assert.equal(existsSync(file('a', 1)), false)
+  } finally {
+    await again.close()
+  }
+})

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { formatLocation, type Location } from '../../src/reference/tree-path.ts'
@@ -15,7 +16,7 @@ interface Opened {
   storage: Storage
   tree: Tree
   /** Projects to the end; returns what was set aside. */
-  run(options?: { retry?: boolean }): Promise<string[]>
+  run(options?: { retry?: boolean; known?: boolean }): Promise<string[]>
   file(location: Location, slot: number): string
 }
 
@@ -26,13 +27,13 @@ function open(): Opened {
   return {
     storage,
     tree,
-    async run({ retry = false } = {}) {
+    async run({ retry = false, known = false } = {}) {
       const setAside: string[] = []
       const events = {
         onPosition: () => {},
         onSetAside: (location: Location) => void setAside.push(formatLocation(location)),
       }
-      await project(storage, tree, events, { retry, stopped: () => false })
+      await project(storage, tree, events, { retry, known, stopped: () => false })
       return setAside
     },
     file: (location, slot) => join(tree.root, formatLocation(location), `signature-${slot}`),
@@ -139,4 +140,42 @@ test('a view that is no longer configured leaves the tree, and its empty folders
   await run()
   assert.equal(existsSync(join(tree.root, 'openshift')), false)
   assert.equal(existsSync(tree.lostAndFound), false)
+})
+
+test('what is no file where a slot belongs goes to lost+found, and holds nothing up', async () => {
+  const { storage, tree, run, file } = open()
+  const signatures = ['a', 'b', 'c'].map((letter) => newSignature({ home: home('team/app', digest(letter)) }))
+  const [pipe, link, folder] = signatures.map(({ home }) => file(home, 1)) as [string, string, string]
+  await run()
+  for (const path of [pipe, link, folder]) mkdirSync(join(path, '..'), { recursive: true })
+  execFileSync('mkfifo', [pipe])
+  symlinkSync('/nowhere', link)
+  mkdirSync(join(folder, 'in'), { recursive: true })
+  for (const signature of signatures) await storage.append(signature)
+  assert.deepEqual(await run(), [])
+  for (const { home, blob } of signatures) assert.deepEqual(readFileSync(file(home, 1)), blob)
+  assert.equal(readdirSync(join(tree.lostAndFound, 'team'), { recursive: true }).length, 7)
+})
+
+test('a tree that is removed while it is written is noticed, and then all of it is written again', async () => {
+  const { storage, tree, run, file } = open()
+  const [one, two] = ['a', 'b'].map((letter) => newSignature({ home: home('team/app', digest(letter)) }))
+  assert.ok(one && two)
+  await storage.append(one)
+  await run()
+  await storage.append(two)
+  const removing = {
+    ...storage,
+    // Before the position is written, and after this directory was.
+    slots: async (location: Location) => {
+      rmSync(join(tree.root, '.position'))
+      rmSync(file(one.home, 1))
+      return storage.slots(location)
+    },
+  }
+  const events = { onPosition: () => {}, onSetAside: () => {} }
+  const options = { retry: false, known: true, stopped: () => false }
+  await assert.rejects(project(removing, tree, events, options), /was removed/)
+  await run({ known: true })
+  for (const { home, blob } of [one, two]) assert.deepEqual(readFileSync(file(home, 1)), blob)
 })

@@ -47,7 +47,7 @@ export function connect(dataFolder: string, { create }: { create: boolean }): Co
     )
   }
   refuseNetworkFileSystem(dataFolder)
-  const lock = lockToOpen(dataFolder)
+  const lock = holdLock(dataFolder, 'open', openMilliseconds)
   if (!lock)
     throw new Refusal(
       'data-folder',
@@ -57,15 +57,6 @@ export function connect(dataFolder: string, { create }: { create: boolean }): Co
     return open(file)
   } finally {
     lock.release()
-  }
-}
-
-function lockToOpen(dataFolder: string) {
-  try {
-    return holdLock(dataFolder, 'open', openMilliseconds)
-  } catch (cause) {
-    const file = join(dataFolder, 'locks', 'open.lock')
-    throw new Refusal('data-folder', `${file} cannot be opened: ${(cause as Error).message}`, { cause })
   }
 }
 

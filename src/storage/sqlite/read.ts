@@ -38,6 +38,15 @@ const contradictions = [
   },
 ]
 
+function integrityCheck(db: Connection): string[] {
+  try {
+    const found = db.pragma('integrity_check') as { integrity_check: string }[]
+    return found.map((row) => row.integrity_check).filter((text) => text !== 'ok')
+  } catch (error) {
+    return [(error as Error).message]
+  }
+}
+
 /** Every query that changes nothing, prepared once. */
 export function prepareReads(db: Connection) {
   const dataVersion = db.prepare('PRAGMA data_version').pluck()
@@ -134,10 +143,11 @@ export function prepareReads(db: Connection) {
     changesAfter: (seq: number, limit: number) => changes.all(seq, limit) as ChangeRow[] as Change[],
 
     integrity: () => {
-      const found = db.pragma('integrity_check') as { integrity_check: string }[]
+      const unsound = integrityCheck(db)
+      // Tables that are no tables any more say nothing.
+      if (unsound.length) return unsound
       const orphans = db.pragma('foreign_key_check') as { table: string; rowid: number }[]
       return [
-        ...found.map((row) => row.integrity_check).filter((text) => text !== 'ok'),
         ...orphans.map(({ table, rowid }) => `row ${rowid} of ${table} refers to a row that is not there`),
         ...contradictions.flatMap(({ rows, means }) =>
           (db.prepare(rows).pluck().all() as number[]).map((id) => `signature ${id} ${means}`),

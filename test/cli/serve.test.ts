@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, statSync, writeFileSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { type ServerProcess, spawnServer } from '../process.ts'
+import { ask, newToken } from '../server.ts'
+import { newBlob } from '../signing.ts'
+import { temporaryFolder } from '../temporary.ts'
+
+const running: ServerProcess[] = []
+after(() => Promise.all(running.map((server) => server.end('SIGKILL'))))
+
+async function serve(data: string, ...options: string[]): Promise<ServerProcess> {
+  const server = await spawnServer(data, ...options)
+  running.push(server)
+  return server
+}
+
+for (const workers of ['1', '2']) {
+  test(`with ${workers} workers, a port that is taken is told of, and ends it with 3`, async (t) => {
+    const taken = createServer().listen(0, '127.0.0.1')
+    await once(taken, 'listening')
+    t.after(() => taken.close())
+    const { port } = taken.address() as { port: number }
+    const start = spawnServer(temporaryFolder(), '--listen', `127.0.0.1:${port}`, '--workers', workers)
+    await assert.rejects(start, /ended with 3 .*EADDRINUSE/s)
+  })
+
+  test(`with ${workers} workers, a data folder that cannot be used ends it with 2`, async () => {
+    const data = join(temporaryFolder(), 'file')
+    writeFileSync(data, '')
+    await assert.rejects(spawnServer(data, '--workers', workers), /ended with 2 /)
+  })
+
+  test(`with ${workers} workers, an upload under way is finished however often SIGTERM comes`, async () => {
+    const data = temporaryFolder()
+    const server = await serve(data, '--workers', workers)
+    const token = await newToken(data, [{ action: 'admin' }])
+    const blob = newBlob()
+    const socket = connect(server.port, '127.0.0.1')
+    await once(socket, 'connect')
+    const head = `POST /api/v1/signatures HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n`
+    // The server says when it has read the head.
+    socket.write(`${head}Expect: 100-continue\r\nContent-Length: ${blob.length}\r\n\r\n`)
+    const received = socket.setEncoding('latin1')[Symbol.asyncIterator]()
+    assert.match((await received.next()).value, /^HTTP\/1\.1 100 /)
+    const ended = server.end('SIGTERM')
+    while (!server.log.some(({ msg }) => msg === 'stopping')) await once(server.process.stdout as any, 'data')
+    server.process.kill('SIGTERM')
+    socket.write(blob)
+    assert.match((await received.next()).value, /^HTTP\/1\.1 201 /)
+    assert.equal(await ended, 0)
+  })
+}
+
+test('a worker that dies is replaced, and nobody notices', async () => {
+  const data = temporaryFolder()
+  const server = await serve(data, '--workers', '2')
+  const token = await newToken(data, [{ action: 'admin' }])
+  assert.equal((await ask(server, 'POST', '/api/v1/signatures', { token, body: newBlob() })).status, 201)
+  const pid = server.log.find(({ msg }) => msg === 'listening')?.pid as number
+  process.kill(pid, 'SIGKILL')
+  const died = () => server.log.some(({ msg }) => String(msg).startsWith('a worker died'))
+  while (!died()) await once(server.process.stdout as any, 'data')
+  assert.equal((await ask(server, 'GET', '/api/v1/signatures')).json().signatures.length, 1)
+  assert.equal(await server.end('SIGTERM'), 0)
+})
+
+test('whatever the umask, nobody else can write what is stored, and only the owner reads the database', async () => {
+  const data = temporaryFolder()
+  const entry = join(import.meta.dirname, '../../src/lookaside.js')
+  const child = spawn('sh', [
+    ...['-c', 'umask 0 && exec "$0" "$@"', process.execPath, entry],
+    ...['serve', '--data', data, '--listen', '127.0.0.1:0', '--tls', 'off', '--workers', '1'],
+  ])
+  after(() => child.kill('SIGKILL'))
+  let log = ''
+  for await (const chunk of child.stdout) {
+    log += chunk
+    if (log.includes('"listening"')) break
+  }
+  child.kill('SIGTERM')
+  for (const name of readdirSync(data)) assert.equal(statSync(join(data, name)).mode & 0o022, 0, name)
+  assert.equal(statSync(join(data, 'lookaside.db')).mode & 0o077, 0)
+})
