@@ -30,9 +30,9 @@ export function place(
   registries: readonly Registry[] | undefined,
 ): Location & { kind: 'repository' } {
   const { repository: explicit } = wanted
-  const usual = defaultPlace(claim, registries)
+  const usual = usualPlace(claim, registries)
   const name = explicit ?? usual
-  if (name === null) throw notServed(claim, registries ?? [])
+  if (name instanceof Refusal) throw name
   requirePush(principal, name)
   if (wanted.digest && wanted.digest !== claim.digest)
     throw new Refusal(
@@ -40,7 +40,7 @@ export function place(
       `The claim is about ${claim.digest}, and was put under ${wanted.digest}`,
     )
   if (name !== usual && !may(principal, 'relocate', name)) {
-    if (usual === null) throw notServed(claim, registries ?? [])
+    if (usual instanceof Refusal) throw usual
     throw new Refusal(
       'identity-mismatch',
       `The claim names ${formatReference(claim.reference)}, which belongs under ${usual}; ` +
@@ -58,22 +58,33 @@ export function requirePush(principal: Principal, repository: Repository): void 
     throw new Refusal('not-allowed', `${principal.name} has no right push:${repository}`)
 }
 
-/** Null where the registry of the claim is not served here. */
-function defaultPlace({ reference }: Claim, registries: readonly Registry[] | undefined): Repository | null {
+/** Where a claim belongs by itself, or why it belongs nowhere here. */
+function usualPlace({ reference }: Claim, registries: readonly Registry[] | undefined): Repository | Refusal {
   if (!registries) return reference.path
   const registry = registries.find(({ host }) => host === reference.host)
-  if (!registry) return null
-  if (!registry.prefix) return reference.path
-  const name = `${registry.prefix}/${reference.path}`
+  if (!registry) {
+    const hosts = registries.map(({ host }) => host).join(', ')
+    return new Refusal(
+      'registry-not-served',
+      `The claim names ${formatReference(reference)}; signatures are kept here for ${hosts || 'no registry'}`,
+    )
+  }
+  const name = registry.prefix ? `${registry.prefix}/${reference.path}` : reference.path
   if (!isRepository(name))
-    throw new Refusal('name-too-long', `${name} is longer than the 255 characters that clients allow`)
+    return new Refusal('name-too-long', `${name} is longer than the 255 characters that clients allow`)
+  const owner = ownerOf(name, registries)
+  if (owner && owner.prefix !== registry.prefix)
+    return new Refusal(
+      'identity-mismatch',
+      `The claim names ${formatReference(reference)}; what is below ${owner.prefix} here is of ${owner.host} alone`,
+    )
   return name
 }
 
-function notServed(claim: Claim, registries: readonly Registry[]): Refusal {
-  const hosts = registries.map(({ host }) => host).join(', ')
-  return new Refusal(
-    'registry-not-served',
-    `The claim names ${formatReference(claim.reference)}; signatures are kept here for ${hosts || 'no registry'}`,
-  )
+/** Whose prefix a repository lies below: the path of an image must not lead into the space of another registry. */
+function ownerOf(name: Repository, registries: readonly Registry[]): Registry | undefined {
+  const length = ({ prefix = '' }: Registry) => prefix.length
+  return registries
+    .filter(({ prefix }) => prefix && (name === prefix || name.startsWith(`${prefix}/`)))
+    .toSorted((a, b) => length(b) - length(a))[0]
 }

@@ -3,6 +3,12 @@ import { formatReference, type ImageReference, parseReference } from '../referen
 import { Refusal, type RefusalCode } from '../refusal.ts'
 import { type Json, type JsonObject, readJson } from './json.ts'
 
+/**
+ * In octets. Claims have under 1 KiB; but what is read here becomes objects, of which 1 MiB of text makes 100 MiB, for
+ * whoever uploads it and for whoever lists it.
+ */
+export const maxClaimSize = 65_536
+
 /** What a signer vouches for: the manifest of this digest is this image. Nothing here says who signed it. */
 export interface Claim {
   digest: Digest
@@ -36,6 +42,11 @@ const maxClientNameLength = 255
  * Only `optional` may hold unknown keys; in a sigstore payload it may be null, as cosign writes it.
  */
 export function readClaim(payload: Uint8Array, kind: ClaimKind = 'simple-signing'): Claim {
+  if (payload.length > maxClaimSize)
+    throw new Refusal(
+      'too-large',
+      `The claim has ${payload.length} octets; more than ${maxClaimSize} are not read.`,
+    )
   const document = asObject(readJson(payload), 'claim-json', 'The claim')
   requireKeys(document, ['critical', 'optional'], 'the claim')
   const critical = asObject(document.critical, 'claim-json', 'critical')

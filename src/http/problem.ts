@@ -38,6 +38,8 @@ export function sendProblem(error: FastifyError | Error, request: FastifyRequest
   reply.code(problem.status).type(problemType)
   if (problem.status === 401) reply.header('WWW-Authenticate', challenges)
   if (problem.status === 503) reply.header('Retry-After', retrySeconds)
+  // Else the connection is closed in the middle of the body, and clients see that and no answer. Node reads on.
+  if (problem.status === 413) reply.removeHeader('connection')
   reply.header('Cache-Control', 'no-store').send(Buffer.from(JSON.stringify(problem)))
 }
 

@@ -167,15 +167,17 @@ function prepare({ sha256, blob, ...slot }: Slot, common: string[], now: number)
 /** RFC 9110, 13.2.2: If-None-Match decides alone where it is given, compared weakly; else If-Modified-Since. */
 function isNotModified(rawHeaders: string[], { etag, modified }: PreparedSlot): boolean {
   let since: string | undefined
+  let tags: string | undefined
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] as string
-    if (name.length === 13 && name.toLowerCase() === 'if-none-match') {
-      const value = rawHeaders[index + 1] as string
-      return value.trim() === '*' || value.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag)
-    }
+    if (name.length === 13 && name.toLowerCase() === 'if-none-match')
+      tags = tags === undefined ? rawHeaders[index + 1] : `${tags},${rawHeaders[index + 1]}`
     if (name.length === 17 && name.toLowerCase() === 'if-modified-since') since = rawHeaders[index + 1]
   }
-  if (since === undefined) return false
-  const time = Date.parse(since)
-  return !Number.isNaN(time) && modified * 1000 <= time
+  if (tags !== undefined)
+    return tags.trim() === '*' || tags.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag)
+  return since !== undefined && httpDate.test(since) && modified * 1000 <= Date.parse(since)
 }
+
+/** RFC 9110, 5.6.7, as everybody has sent it since 1997; what is written otherwise is answered in full. */
+const httpDate = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/

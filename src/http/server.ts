@@ -1,16 +1,5 @@
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  type Server,
-  type ServerOptions,
-  type ServerResponse,
-} from 'node:http'
-import {
-  createServer as createTlsServer,
-  type Server as TlsServer,
-  type ServerOptions as TlsServerOptions,
-} from 'node:https'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Server as TlsServer, ServerOptions as TlsServerOptions } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { join } from 'node:path'
 import type { SecureContextOptions } from 'node:tls'
@@ -27,8 +16,9 @@ import { normaliseUrlPath } from '../reference/tree-path.ts'
 import { Refusal } from '../refusal.ts'
 import type { Reading, Tokens } from '../storage/storage.ts'
 import { authenticator } from './authenticate.ts'
+import { isFlood, rawServer, refuseGarbage } from './connections.ts'
 import { healthRoutes } from './health.ts'
-import { badParameter, problem, problemType, sendProblem } from './problem.ts'
+import { badParameter, sendProblem } from './problem.ts'
 import { startReads, treePrefix } from './reads.ts'
 import { signatureRoutes } from './signatures.ts'
 import { slotCache } from './slot-cache.ts'
@@ -44,12 +34,6 @@ export type App = FastifyInstance<
 
 /** What the hot path may remember, in bytes, a process. */
 const cacheBytes = 96 * 1024 * 1024
-
-/** A client that sends headers slower than this is cut off. */
-const headersMilliseconds = 10_000
-
-/** Longer than the idle timeout of the usual proxies (60 s), so that they are the ones who close. */
-const keepAliveMilliseconds = 72_000
 
 /** What is under way when the server is told to end may take this long. */
 const closeMilliseconds = 20_000
@@ -88,15 +72,25 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
     onError: (error) => log.error({ err: error }, 'a read failed'),
   })
   const servers: Server[] = []
+  const sockets = new Set<Socket>()
   let closing = false
   const app: App = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
     routerOptions: { maxParamLength: 1024 },
+    rewriteUrl: ({ url = '/' }) => canonicalUrl(url),
     serverFactory: (handler) => {
-      const server = rawServer(options, (request, response) => {
-        if (closing) response.shouldKeepAlive = false
-        if (!reads(request, response)) handler(request, response)
+      const server = rawServer(
+        { tls: options.tls, stallSeconds: uploads.stallSeconds },
+        (request, response) => {
+          if (closing) response.shouldKeepAlive = false
+          if (isFlood(request, response)) return
+          if (!reads(request, response)) handler(request, response)
+        },
+      )
+      server.on('connection', (socket) => {
+        sockets.add(socket)
+        socket.once('close', () => sockets.delete(socket))
       })
       servers.push(server)
       return server
@@ -108,10 +102,12 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
   app.decorateRequest('caller', null)
   app.setValidatorCompiler(TypeBoxValidatorCompiler)
   app.setErrorHandler(sendProblem)
-  app.setNotFoundHandler((request) => {
-    const tree = normaliseUrlPath(request.raw.url ?? '')?.startsWith(treePrefix)
-    if (tree) throw new Refusal('method-not-allowed', `${request.method} is not for the tree`)
-    throw new Refusal('not-found', 'There is nothing here')
+  // Before a body is read that nobody has asked for.
+  app.addHook('onRequest', async (request, reply) => {
+    if (!request.is404) return
+    if (!request.url.startsWith(`/${treePrefix}`)) throw new Refusal('not-found', 'There is nothing here')
+    reply.header('Allow', 'GET, HEAD, PUT')
+    throw new Refusal('method-not-allowed', `${request.method} is not for the tree`)
   })
   const authenticate = authenticator(storage, clock)
   uploadRoutes(app, { admit, authenticate, maxBytes: uploads.maxBytes, origin })
@@ -147,7 +143,8 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
     async close() {
       closing = true
       const deadline = setTimeout(() => {
-        for (const server of servers) server.closeAllConnections()
+        // Those in a TLS handshake too, which the server does not count.
+        for (const socket of sockets) socket.destroy()
       }, closeMilliseconds)
       // A connection whose answer was under way at the close stays open for the next request, if nobody looks.
       const sweep = setInterval(() => {
@@ -160,27 +157,8 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
   }
 }
 
-function rawServer({ tls, uploads }: LookasideServerOptions, listener: RequestListener) {
-  const limits: ServerOptions = {
-    headersTimeout: Math.min(headersMilliseconds, uploads.stallSeconds * 1000),
-    // From the first byte of a request to the last of its body: a body that stalls is answered 408 and cut off.
-    requestTimeout: uploads.stallSeconds * 1000,
-    connectionsCheckingInterval: Math.min(5000, uploads.stallSeconds * 250),
-    keepAliveTimeout: keepAliveMilliseconds,
-  }
-  return tls ? createTlsServer({ ...limits, ...tls }, listener) : createServer(limits, listener)
-}
-
-/** What is not HTTP, or came too slowly, gets a last word in the form of every other refusal. */
-function refuseGarbage(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
-  const { status, title, ...rest } =
-    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-      ? problem('body-timeout', 'The request took too long to arrive')
-      : problem('bad-request', 'This is not a request that can be read')
-  const body = JSON.stringify({ ...rest, status, title })
-  socket.end(
-    `HTTP/1.1 ${status} ${title}\r\nContent-Type: ${problemType}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
-      `Connection: close\r\n\r\n${body}`,
-  )
+/** The path of the tree as the router knows it: PUT takes the forms that GET does (doubled slashes, escapes). */
+function canonicalUrl(url: string): string {
+  const path = normaliseUrlPath(url)
+  return path?.startsWith(treePrefix) && /^[!-~]+$/.test(path) && !/[%?#]/.test(path) ? `/${path}` : url
 }

@@ -21,8 +21,15 @@ export interface SignaturesOptions {
 
 const maxPage = 1000
 
-/** Signatures read between two turns of the event loop: readers of slots must not wait for a page. */
-const signaturesPerTurn = 20
+/** A page ends where its blobs or its claims come to so many bytes: what is read for it is many times as large. */
+const maxPageBlobs = 2 * 1024 * 1024
+const maxPageClaims = 256 * 1024
+
+/** What is read between two turns of the event loop: readers of slots must not wait for a page. */
+const claimsPerTurn = 8 * 1024
+
+/** A whole number as it is written; whatever else would be made one (`1e0`, `true`) is a mistake of the caller. */
+const Whole = Type.String({ pattern: '^(0|[1-9][0-9]{0,14})$' })
 
 const Page = Type.Object({
   signatures: Type.Array(SignatureDocument),
@@ -35,12 +42,10 @@ const Page = Type.Object({
 export function signatureRoutes(app: App, options: SignaturesOptions): void {
   const { storage, origin } = options
 
-  const document = (signature: StoredSignature) =>
-    signatureDocument(
-      signature,
-      readSignature(signature.blob, { sigstoreJson: true }).claim.document,
-      origin(),
-    )
+  const read = (signature: StoredSignature) => {
+    const { claim, claimSize } = readSignature(signature.blob, { sigstoreJson: true })
+    return { document: signatureDocument(signature, claim.document, origin()), claimSize }
+  }
 
   /** What this caller may see: everything, where reads are not private. */
   const reader = async (request: FastifyRequest) => {
@@ -60,9 +65,11 @@ export function signatureRoutes(app: App, options: SignaturesOptions): void {
           {
             repository: Type.Optional(Type.String()),
             digest: Type.Optional(Type.String()),
-            key: Type.Optional(Type.String({ pattern: '^(0x)?[0-9A-Fa-f]{16,64}$' })),
-            after: Type.Optional(Type.Integer({ minimum: 0 })),
-            limit: Type.Optional(Type.Integer({ minimum: 1, maximum: maxPage })),
+            key: Type.Optional(
+              Type.String({ pattern: '^(0x)?([0-9A-Fa-f]{16}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})$' }),
+            ),
+            after: Type.Optional(Whole),
+            limit: Type.Optional(Whole),
           },
           { additionalProperties: false },
         ),
@@ -70,22 +77,38 @@ export function signatureRoutes(app: App, options: SignaturesOptions): void {
       },
     },
     async (request) => {
-      const { repository, digest, key, after = 0, limit = 100 } = request.query
-      const query: Query = { after, limit: limit + 1 }
+      const { repository, digest, key } = request.query
+      const limit = Number(request.query.limit ?? 100)
+      if (limit < 1 || limit > maxPage)
+        throw new Refusal('bad-request', `The parameter "limit" is from 1 to ${maxPage}`)
+      const query: Query = {
+        after: Number(request.query.after ?? 0),
+        limit: limit + 1,
+        maxBytes: maxPageBlobs,
+      }
       if (repository !== undefined) query.repository = parseRepository(repository)
       if (digest !== undefined) query.digest = parseDigest(digest)
-      if (key !== undefined) query.key = key
+      if (key !== undefined) query.key = key.replace(/^0x/, '').toUpperCase()
       const { name, mayRead } = await reader(request)
       if (!mayRead(query.repository))
         throw new Refusal('not-allowed', `${name} has no right read:${query.repository ?? '**'}`)
       const found = await storage.list(query)
-      const page = found.slice(0, limit)
       const signatures: SignatureDocument[] = []
-      for (const signature of page) {
-        if (signatures.length % signaturesPerTurn === signaturesPerTurn - 1) await nextTurn()
-        signatures.push(document(signature))
+      let claims = 0
+      let sinceTurn = 0
+      for (const signature of found.slice(0, limit)) {
+        const { document, claimSize } = read(signature)
+        signatures.push(document)
+        claims += claimSize
+        sinceTurn += claimSize
+        if (claims >= maxPageClaims) break
+        if (sinceTurn < claimsPerTurn) continue
+        sinceTurn = 0
+        await nextTurn()
       }
-      return { signatures, next: found.length > limit ? (page.at(-1)?.id ?? null) : null }
+      const blobs = found.reduce((sum, { blob }) => sum + blob.length, 0)
+      const mayBeLast = signatures.length === found.length && blobs < maxPageBlobs
+      return { signatures, next: mayBeLast ? null : (signatures.at(-1)?.id ?? null) }
     },
   )
 
@@ -93,17 +116,17 @@ export function signatureRoutes(app: App, options: SignaturesOptions): void {
     '/api/v1/signatures/:id',
     {
       schema: {
-        params: Type.Object({ id: Type.Integer({ minimum: 1 }) }),
+        params: Type.Object({ id: Whole }),
         response: { 200: SignatureDocument },
       },
     },
     async (request) => {
       const { mayRead } = await reader(request)
-      const signature = await storage.find(request.params.id)
+      const signature = await storage.find(Number(request.params.id))
       // Who may not read it does not learn that it is there.
       if (!signature || !mayRead(signature.repository))
         throw new Refusal('not-found', `There is no signature ${request.params.id}`)
-      return document(signature)
+      return read(signature).document
     },
   )
 }

@@ -2,10 +2,10 @@ import { inflateRawSync, inflateSync, type ZlibOptions } from 'node:zlib'
 import { Refusal, type RefusalCode } from '../refusal.ts'
 
 /**
- * What a compressed packet may hold, in octets. Claims have under 1 KiB; with 1 MB of deflate one could otherwise
- * make a gigabyte.
+ * What a compressed packet may hold, in octets: a claim of the longest kind (claim/claim.ts) and a signature. With 1 MB
+ * of deflate one could otherwise make a gigabyte.
  */
-export const maxInflatedSize = 1_048_576
+export const maxInflatedSize = 131_072
 
 /** Compression algorithms (RFC 9580, section 9.4). */
 const compressionAlgorithm = { uncompressed: 0, zip: 1, zlib: 2, bzip2: 3 } as const

@@ -20,6 +20,8 @@ export interface Signature {
   /** Lower-case hex; see `identityOfMessage`. */
   identity: string
   claim: Claim
+  /** Octets of the claim as it was signed. */
+  claimSize: number
   /** Null in sigstore-json, which does not name the key. */
   signer: UnverifiedSigner | null
 }
@@ -78,6 +80,7 @@ function readSimpleSigning(blob: Uint8Array): Signature {
     sha256: hash('sha256', blob, 'hex'),
     identity: identityOfMessage(message),
     claim: readClaim(message.payload),
+    claimSize: message.payload.length,
     signer: signerOf(message.signature),
   }
 }
@@ -90,6 +93,7 @@ function readSigstore(blob: Uint8Array, content: Uint8Array): Signature {
     sha256: hash('sha256', blob, 'hex'),
     identity: identityOfSigstore(payload, value),
     claim: readClaim(payload, 'sigstore'),
+    claimSize: payload.length,
     signer: null,
   }
 }

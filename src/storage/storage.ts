@@ -126,10 +126,12 @@ export interface Slot {
 export interface Query {
   repository?: Repository
   digest?: Digest
-  /** A key id (16 hex digits) or the end of a fingerprint that contains one. */
+  /** A key id (16 upper-case hex digits), or a whole fingerprint (40, or 64 of version 6). */
   key?: string
   after?: number
   limit: number
+  /** The signature with which the blobs come to so many bytes is the last, even below `limit`. */
+  maxBytes?: number
 }
 
 export type ChangeKind = 'added' | 'withdrawn' | 'superseded' | 'removed' | 'reinstated'

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { test } from 'node:test'
+import { deflateRawSync } from 'node:zlib'
+import { packetTag } from '../../src/openpgp/packets.ts'
 import { formatLocation } from '../../src/reference/tree-path.ts'
-import { armored } from '../openpgp/write.ts'
+import { armored, packet, signedMessage } from '../openpgp/write.ts'
 import { ask, newToken, testServer } from '../server.ts'
 import { claimOf, exampleDigest, newBlob, variantOf } from '../signing.ts'
 
@@ -291,6 +293,71 @@ test('registries keep their signatures apart under their prefixes, and others ar
     'registry-not-served',
   )
   assert.equal((await post('quay.io/team/app:1', '?repository=team/app')).json().code, 'identity-mismatch')
+})
+
+test('the path of an image does not lead into the prefix of another registry', async () => {
+  const strict = await testServer({
+    registries: [
+      { host: 'registry.example.com', prefix: '' },
+      { host: 'quay.io', prefix: 'quay.io' as never },
+      { host: 'nested.example', prefix: 'quay.io/nested' as never },
+    ],
+  })
+  const token = await strict.token('push:**')
+  const post = async (reference: string, query = '', bearer = token) => {
+    const body = newBlob({ reference, digest })
+    const answer = await ask(strict, 'POST', `/api/v1/signatures${query}`, { token: bearer, body })
+    return answer.json().code ?? answer.json().repository
+  }
+  assert.equal(await post('registry.example.com/quay.io/team/app:1'), 'identity-mismatch')
+  assert.equal(await post('quay.io/nested/app:1'), 'identity-mismatch')
+  assert.equal(await post('nested.example/app:1'), 'quay.io/nested/app')
+  assert.equal(await post('registry.example.com/quay.iox/app:1'), 'quay.iox/app')
+  const put = '?repository=quay.io/team/app'
+  assert.equal(await post('registry.example.com/quay.io/team/app:1', put), 'identity-mismatch')
+  const mover = await strict.token('push:**', 'relocate:**')
+  assert.equal(await post('registry.example.com/quay.io/team/app:1', put, mover), 'quay.io/team/app')
+})
+
+test('a claim of many values is refused before it is read, however small it is compressed', async () => {
+  const optional = { x: Array.from({ length: 50_000 }, () => ({})) }
+  const claim = JSON.stringify({ ...JSON.parse(claimOf()), optional })
+  const blob = signedMessage(claim)
+  const compressed = packet(packetTag.compressed, Buffer.concat([Buffer.from([1]), deflateRawSync(blob)]))
+  assert.ok(compressed.length < 2000)
+  const refusal = async (body: Buffer) =>
+    (await ask(server, 'POST', '/api/v1/signatures', { token, body })).json().code
+  assert.equal(await refusal(compressed), 'inflated-too-large')
+  assert.equal(await refusal(signedMessage(claim.slice(0, 70_000))), 'too-large')
+})
+
+test('a page of large claims ends early, and the next ones have the rest', async () => {
+  const large = await testServer()
+  const admin = await large.token('push:**')
+  for (let count = 0; count < 12; count++) {
+    const optional = { x: String(count).padEnd(60_000, 'x') }
+    const body = signedMessage(JSON.stringify({ ...JSON.parse(claimOf()), optional }))
+    assert.equal((await ask(large, 'POST', '/api/v1/signatures', { token: admin, body })).status, 201)
+  }
+  const ids: number[] = []
+  let pages = 0
+  for (let after: number | null = 0; after !== null; pages++) {
+    const page = (await ask(large, 'GET', `/api/v1/signatures?limit=1000&after=${after}`)).json()
+    ids.push(...page.signatures.map(({ id }: { id: number }) => id))
+    after = page.next
+  }
+  assert.deepEqual(
+    ids,
+    Array.from({ length: 12 }, (_, index) => index + 1),
+  )
+  assert.ok(pages >= 3)
+})
+
+test('numbers are whole and written as numbers are', async () => {
+  for (const path of ['true', '1n', '+1', '0x1', '1e0', '%201', '01', '9007199254740993'])
+    assert.equal((await ask(server, 'GET', `/api/v1/signatures/${path}`)).status, 400, path)
+  for (const query of ['limit=0', 'limit=1001', 'limit=1.5', 'limit=', 'after=false', 'after=-1', 'key=0123'])
+    assert.equal((await ask(server, 'GET', `/api/v1/signatures?${query}`)).status, 400, query)
 })
 
 test('where hosts share one space, the second host seen is warned of', async () => {

@@ -262,12 +262,41 @@ export function storageContract(name: string, open: (clock?: () => number) => Op
       assert.deepEqual(await ids({ repository: parseRepository('team/app') }), [1, 2])
       assert.deepEqual(await ids({ digest: digest('a') }), [1, 3])
       assert.deepEqual(await ids({ repository: parseRepository('team/app'), digest: digest('a') }), [1])
-      assert.deepEqual(await ids({ key: 'aaaaaaaaaaaaaaaa' }), [1])
-      assert.deepEqual(await ids({ key: `ffffffffffffffffffffffff${'aaaaaaaaaaaaaaaa'}` }), [1])
-      assert.deepEqual(await ids({ key: 'aaaaaaaaaaaaaaaa', digest: digest('b') }), [])
+      assert.deepEqual(await ids({ key: 'A'.repeat(16) }), [1])
+      assert.deepEqual(await ids({ key: `${'F'.repeat(24)}${'A'.repeat(16)}` }), [1])
+      assert.deepEqual(await ids({ key: 'A'.repeat(16), digest: digest('b') }), [])
       assert.deepEqual(await ids({ limit: 1 }), [1])
       assert.deepEqual(await ids({ after: 1, limit: 1 }), [2])
       assert.deepEqual(await ids({ repository: parseRepository('no/such') }), [])
+    })
+
+    test('a fingerprint finds the signatures that name it, or its key id alone, and none of another with that id', async () => {
+      const { storage } = open()
+      const times = { unverifiedCreated: 1, unverifiedExpires: null }
+      const unverifiedKeyId = '0123456789ABCDEF'
+      for (const unverifiedFingerprint of [
+        `${'A'.repeat(24)}${unverifiedKeyId}`,
+        `${'B'.repeat(24)}${unverifiedKeyId}`,
+        // Version 6 has the key id at the start.
+        `${unverifiedKeyId}${'C'.repeat(48)}`,
+        null,
+      ])
+        await storage.append(newSignature({ signer: { ...times, unverifiedKeyId, unverifiedFingerprint } }))
+      const ids = async (key: string) => (await storage.list({ limit: 10, key })).map(({ id }) => id)
+      assert.deepEqual(await ids(unverifiedKeyId), [1, 2, 3, 4])
+      assert.deepEqual(await ids(`${'A'.repeat(24)}${unverifiedKeyId}`), [1, 4])
+      assert.deepEqual(await ids(`${unverifiedKeyId}${'C'.repeat(48)}`), [3, 4])
+      assert.deepEqual(await ids(`${'C'.repeat(48)}${unverifiedKeyId}`), [])
+    })
+
+    test('a list ends with the signature that brings it to so many bytes', async () => {
+      const { storage } = open()
+      for (let count = 0; count < 5; count++) await storage.append(newSignature())
+      const page = await storage.list({ limit: 10, maxBytes: 100 })
+      assert.deepEqual(
+        page.map(({ id }) => id),
+        [1, 2],
+      )
     })
 
     test('the first claim of another registry host is told, once', async () => {

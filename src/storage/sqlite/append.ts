@@ -68,9 +68,10 @@ export function prepareAppend(db: Connection, reads: Reads, clock: () => number)
     for (const view of signature.views) {
       const { location } = locate(view)
       if (inView.get(location, identity)) continue
-      const taken = (room.get(location) as { slots: number }).slots
+      const taken = room.get(location) as { slots: number; bytes: number }
       // A full view keeps its first signatures: the repository has them all.
-      if (taken < maxSlot) insertSlot.run(location, taken + 1, id, seconds)
+      if (taken.slots < maxSlot && taken.bytes + signature.blob.length <= maxBytesPerLocation)
+        insertSlot.run(location, taken.slots + 1, id, seconds)
     }
     const { name: repository, digest } = signature.home
     const { sha256, actor } = signature

@@ -113,7 +113,14 @@ export function prepareReads(db: Connection) {
       return row ? storedSignature(row) : null
     },
 
-    list({ repository, digest, key, after = 0, limit }: Query): StoredSignature[] {
+    list({
+      repository,
+      digest,
+      key,
+      after = 0,
+      limit,
+      maxBytes = Number.POSITIVE_INFINITY,
+    }: Query): StoredSignature[] {
       const conditions = ['s.id > @after']
       // Of the conditions given, the index of the narrowest is used; the sign keeps the planner off the others.
       if (digest) conditions.push('l.digest = @digest')
@@ -121,7 +128,10 @@ export function prepareReads(db: Connection) {
         conditions.push(
           `${digest ? '+' : ''}s.place = (SELECT id FROM places WHERE name = @repository AND kind = 'repository')`,
         )
-      if (key) conditions.push(`${digest || repository ? '+' : ''}s.unverified_key_id = @key`)
+      if (key) conditions.push(`${digest || repository ? '+' : ''}s.unverified_key_id = @keyId`)
+      // Key ids collide. Where a signature names no fingerprint, the id is all there is.
+      if (key && key.length > 16)
+        conditions.push('(s.unverified_fingerprint IS NULL OR s.unverified_fingerprint = @key)')
       const where = conditions.join(' AND ')
       let listing = listings.get(where)
       if (!listing) {
@@ -130,14 +140,15 @@ export function prepareReads(db: Connection) {
         )
         listings.set(where, listing)
       }
-      const rows = listing.all({
-        repository,
-        digest,
-        key: key?.slice(-16).toUpperCase(),
-        after,
-        limit,
-      }) as SignatureRow[]
-      return rows.map(storedSignature)
+      const keyId = key?.length === 64 ? key.slice(0, 16) : key?.slice(-16)
+      const found: StoredSignature[] = []
+      let bytes = 0
+      for (const row of listing.iterate({ repository, digest, key, keyId, after, limit })) {
+        found.push(storedSignature(row as SignatureRow))
+        bytes += (row as SignatureRow).blob.length
+        if (bytes >= maxBytes) break
+      }
+      return found
     },
 
     changesAfter: (seq: number, limit: number) => changes.all(seq, limit) as ChangeRow[] as Change[],

@@ -1,6 +1,6 @@
 import type { Repository } from '../../reference/repository.ts'
 import { maxSlot } from '../../reference/tree-path.ts'
-import type { DigestView } from '../storage.ts'
+import { type DigestView, maxBytesPerLocation } from '../storage.ts'
 import type { Connection } from './connection.ts'
 
 /**
@@ -62,10 +62,11 @@ function layOut(
   db.prepare(
     `INSERT INTO slots (location, slot, signature, modified)
      SELECT location, slot, id, ? FROM (
-       SELECT l.id AS location, first.id, row_number() OVER (PARTITION BY l.id ORDER BY first.id) AS slot
-       FROM (SELECT min(s.id) AS id, home.digest ${chosen} GROUP BY home.digest, s.identity) first
+       SELECT l.id AS location, first.id, row_number() OVER earlier AS slot, sum(first.bytes) OVER earlier AS bytes
+       FROM (SELECT min(s.id) AS id, home.digest, length(s.blob) AS bytes ${chosen} GROUP BY home.digest, s.identity) first
        JOIN locations l ON l.place = ? AND l.digest = first.digest
-     ) WHERE slot <= ${maxSlot}`,
+       WINDOW earlier AS (PARTITION BY l.id ORDER BY first.id)
+     ) WHERE slot <= ${maxSlot} AND bytes <= ${maxBytesPerLocation}`,
   ).run(Math.floor(time / 1000), place)
   db.prepare(
     `INSERT INTO tree_backlog SELECT l.id, NULL, ? FROM locations l WHERE l.place = ? ON CONFLICT DO NOTHING`,
