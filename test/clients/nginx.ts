@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { freePort, start } from './program.ts'
+import { freePort } from '../free-port.ts'
+import { start } from './program.ts'
 
 /** nginx that serves a folder of files and knows nothing else; returns its URL. */
 export async function startNginx(folder: string, docroot: string): Promise<string> {

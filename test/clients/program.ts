@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { type AddressInfo, createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -121,16 +120,6 @@ function firstLine<T>(child: Child, name: string, ready: (line: string) => T | u
         resolve(readiness)
       })
   })
-}
-
-/** For programs that cannot choose a port themselves and tell which. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { freePort, run, start, workFolder } from './program.ts'
+import { freePort } from '../free-port.ts'
+import { run, start, workFolder } from './program.ts'
 import { refused } from './site.ts'
 
 const checkout = join(import.meta.dirname, '../..')
