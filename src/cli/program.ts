@@ -9,6 +9,7 @@ import { listCommand } from './list.ts'
 import { printable } from './printable.ts'
 import { pushCommand } from './push.ts'
 import { serveCommand } from './serve.ts'
+import { signCommand } from './sign.ts'
 import { tokenCommand } from './token.ts'
 import { version } from './version.ts'
 
@@ -32,6 +33,7 @@ export async function runProgram(argv: string[], cli: Cli): Promise<ExitCode> {
   for (const command of [
     serveCommand,
     tokenCommand,
+    signCommand,
     pushCommand,
     listCommand,
     importCommand,

@@ -6,7 +6,7 @@ import { type ExitCode, exit } from './exit.ts'
 import { printable } from './printable.ts'
 import { bar } from './progress.ts'
 import { concurrency, type Problem, type ServerClient, serverClient } from './server-client.ts'
-import { onServer, type ServerOptions, serverAccess } from './server-options.ts'
+import { onServer, type ServerOptions, uploadAccess } from './server-options.ts'
 import { byFolder, collect, explicitPlace, readStaged, type StagedFile } from './staging.ts'
 
 interface PushOptions extends ServerOptions {
@@ -43,13 +43,7 @@ export function pushCommand(cli: Cli, ends: (code: ExitCode) => void): Command {
     )
     .option('--json', 'print a JSON document')
     .action(async (paths: string[], options: PushOptions) => {
-      const access = serverAccess(cli.env, options)
-      if (access.token === null) {
-        throw new Refusal(
-          'configuration',
-          'An upload takes a token: set LOOKASIDE_TOKEN, or name a file with --token-file',
-        )
-      }
+      const access = uploadAccess(cli.env, options)
       for (const name of [options.repository, options.prefix]) if (name !== undefined) parseRepository(name)
       const files = await collect(paths)
       if (options.repository !== undefined && files.some(({ slot, oddity }) => slot || oddity)) {
@@ -113,6 +107,14 @@ async function pushFile(
     if (!(error instanceof Refusal)) throw error
     return { path, outcome: 'left-out', code: error.code, detail: error.message }
   }
+  return upload(send, { path, body, place })
+}
+
+/** Uploads one signature. `path` is how it is named to the person who waits for it. */
+export async function upload(
+  send: ServerClient,
+  { path, body, place }: { path: string; body: Uint8Array; place?: string | undefined },
+): Promise<Result> {
   const answer = await send({
     method: 'POST',
     path: '/api/v1/signatures',
@@ -126,7 +128,7 @@ async function pushFile(
   return { ...answer.document, path, url, outcome: answer.status === 201 ? 'added' : 'present' }
 }
 
-function tell({ results, failure }: Pushed, json: boolean | undefined): ExitCode {
+export function tell({ results, failure }: Pushed, json: boolean | undefined): ExitCode {
   if (json) printJson(results)
   else for (const result of results) tellOne(result)
   const count = (...outcomes: Result['outcome'][]) =>

@@ -46,6 +46,19 @@ export function serverAccess(env: NodeJS.ProcessEnv, options: ServerOptions): Se
 }
 
 /**
+ * The same for an upload, which takes a token.
+ * @throws Refusal configuration
+ */
+export function uploadAccess(env: NodeJS.ProcessEnv, options: ServerOptions): ServerAccess {
+  const access = serverAccess(env, options)
+  if (access.token !== null) return access
+  throw new Refusal(
+    'configuration',
+    'An upload takes a token: set LOOKASIDE_TOKEN, or name a file with --token-file',
+  )
+}
+
+/**
  * Reads the URL of a server; it has no slash at its end then. Nothing of a URL with credentials is shown.
  * @throws Refusal configuration
  */

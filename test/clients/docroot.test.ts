@@ -27,7 +27,7 @@ test('the tree satisfies clients when nginx serves it and the server has ended',
   const signed = await site.publish('team/signed')
   const unsigned = await site.publish('team/unsigned')
   const token = await server.token('push:team/signed')
-  accepted(await server.command(token, 'push', await site.stage(signed, key)))
+  accepted(await server.command(token, ['push', await site.stage(signed, key)]))
 
   const nginx = await startNginx(folder, join(server.data, 'tree'))
   await eventually(async () => (await fetch(`${nginx}/${signed.location}/signature-1`)).ok)

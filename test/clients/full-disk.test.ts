@@ -35,7 +35,7 @@ test('on a full disk uploads are answered 507, reads go on, a restart too, and n
   const push = (server: typeof first) => {
     const file = join(folder, `signature-${++sent}`)
     writeFileSync(file, newBlob({ digest: exampleDigest('a') }))
-    return server.command(token, 'push', file)
+    return server.command(token, ['push', file])
   }
   const slotStatus = async ({ url, ca }: typeof first, slot: number) => {
     const path = `/signatures/team/app@sha256=${'a'.repeat(64)}/signature-${slot}`

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Outcome, run, start, succeed } from './program.ts'
+import { type Outcome, type ProgramOptions, run, start, succeed } from './program.ts'
 
 const program = fileURLToPath(new URL('../../src/lookaside.js', import.meta.url))
 
@@ -14,7 +14,7 @@ export interface Lookaside {
   /** Makes a token with these scopes. */
   token(...scopes: string[]): Promise<string>
   /** Runs a command that talks to the server. */
-  command(token: string | undefined, ...args: string[]): Promise<Outcome>
+  command(token: string | undefined, args: string[], options?: ProgramOptions): Promise<Outcome>
   /** Runs a command on its data folder and configuration. */
   administer(name: string, ...args: string[]): Promise<Outcome>
   /** Stops it with SIGTERM; returns its exit code. */
@@ -43,9 +43,10 @@ export async function startLookaside(
       const args = ['token', 'create', '--config', file, '--name', 'signer', '--allow', ...scopes]
       return (await succeed(process.execPath, [program, ...args])).trim()
     },
-    command: (token, ...args) =>
+    command: (token, args, { env, ...options } = {}) =>
       run(process.execPath, [program, ...args], {
-        env: { LOOKASIDE_SERVER: url, LOOKASIDE_CA: ca, LOOKASIDE_TOKEN: token },
+        ...options,
+        env: { LOOKASIDE_SERVER: url, LOOKASIDE_CA: ca, LOOKASIDE_TOKEN: token, ...env },
       }),
     administer: (name, ...args) => run(process.execPath, [program, name, '--config', file, ...args]),
   }

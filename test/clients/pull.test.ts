@@ -14,7 +14,7 @@ const token = await server.token('push:team/**')
 
 /** Uploads files and staging folders; returns what was printed. */
 async function push(...paths: string[]): Promise<string> {
-  const outcome = await server.command(token, 'push', ...paths)
+  const outcome = await server.command(token, ['push', ...paths])
   accepted(outcome)
   return outcome.stdout
 }
@@ -47,7 +47,7 @@ suite('an image that skopeo signs into a staging folder, which is then pushed', 
   })
 
   test('is listed with its key and reference', async () => {
-    const outcome = await server.command(undefined, 'list', `${image.repository}@${image.digest}`, '--json')
+    const outcome = await server.command(undefined, ['list', `${image.repository}@${image.digest}`, '--json'])
     accepted(outcome)
     const [signature, ...others] = JSON.parse(outcome.stdout)
     assert.deepEqual(others, [])

@@ -10,9 +10,9 @@ const token = await server.token('push:local/team/*')
 
 test('signatures of a registry that has a prefix are kept and found below it', async () => {
   const image = await site.publish('team/app')
-  const push = await server.command(token, 'push', await site.stage(image, key))
+  const push = await server.command(token, ['push', await site.stage(image, key)])
   accepted(push)
-  assert.equal(push.stdout, `added ${server.url}/signatures/local/${image.location}/signature-1\n`)
+  assert.equal(push.stdout, `added $server.url/signatures/local/$image.location/signature-1\n`)
 
   const machine = await site.configuredMachine()
   machine.require(signedBy(key))
@@ -21,7 +21,7 @@ test('signatures of a registry that has a prefix are kept and found below it', a
 
 test('a base with a trailing slash finds them too', async () => {
   const image = await site.publish('team/slash')
-  accepted(await server.command(token, 'push', await site.stage(image, key)))
+  accepted(await server.command(token, ['push', await site.stage(image, key)]))
 
   const machine = await site.configuredMachine()
   machine.readFrom(`${server.url}/signatures/local/`)
@@ -32,7 +32,7 @@ test('a base with a trailing slash finds them too', async () => {
 test('a signature for a registry that is not served is refused, and one outside of what the token may', async () => {
   const { digest, ...image } = await site.publish('team/elsewhere')
   const elsewhere = await site.signFile({ ...image, digest, reference: 'quay.io/team/elsewhere:1.0' }, key)
-  refused(await server.command(token, 'push', elsewhere), /registry-not-served/)
+  refused(await server.command(token, ['push', elsewhere]), /registry-not-served/)
   const other = await site.signFile({ ...image, digest, reference: `${registry.host}/other/app:1.0` }, key)
-  refused(await server.command(token, 'push', other), /not-allowed/)
+  refused(await server.command(token, ['push', other]), /not-allowed/)
 })

@@ -46,7 +46,7 @@ const ways: Record<string, (image: PublishedImage) => Promise<void>> = {
     const file = join(folder, 'standalone.signature')
     const sign = ['standalone-sign', '--output', file, manifest, reference, key.fingerprint]
     accepted(await machine.skopeo(sign, gnupg.env))
-    accepted(await server.command(token, 'push', file))
+    accepted(await server.command(token, ['push', file]))
   },
 }
 
