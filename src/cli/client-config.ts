@@ -59,11 +59,15 @@ export function clientConfigCommand(cli: Cli, ends: (code: ExitCode) => void): C
 async function clientConfig(cli: Cli, options: ClientConfigOptions): Promise<ExitCode> {
   const { staging = null, output, force = false, json } = options
   const target = targetOf(options, cli.env, () => configOf(cli, options))
-  const { registry, url, ca } = target
+  const { registry, url, ca, prefixGuessed } = target
   const files = clientFiles(target, staging)
   const names = ca === null ? null : permittedBy(ca)
   const { clashes, notes: found } = await inspect(options, files.entry)
   const notes = [...notesOnReach(url, names), ...found]
+  if (prefixGuessed)
+    notes.push(
+      `If ${url} keeps ${registry} under a prefix, give it (--prefix) or the configuration of the server (--config): else every image looks unsigned`,
+    )
   const placed = [files.registriesD, ...(files.certsD ? [files.certsD] : [])]
   const written = output !== undefined && !clashes.length ? await write(output, placed, force) : []
   if (json) {

@@ -18,6 +18,8 @@ export interface Target {
   url: string
   /** Where the server keeps that registry; empty: at the top. */
   prefix: Repository | ''
+  /** Nobody said so: the configuration of that server is not at hand. */
+  prefixGuessed: boolean
   /** What clients must trust, in PEM; null: nothing beyond what they do. */
   ca: string | null
 }
@@ -41,10 +43,11 @@ export function targetOf(options: TargetOptions, env: NodeJS.ProcessEnv, localCo
   const config = isLocal ? localConfig() : null
   const url = parseServerUrl(options.server ?? (config ? urlOf(config) : (named ?? '')))
   const prefix = options.prefix === undefined ? prefixOf(config, registry) : parseRepository(options.prefix)
-  if (url.startsWith('http:')) return { registry, url, prefix, ca: null }
+  const prefixGuessed = options.prefix === undefined && config === null
+  if (url.startsWith('http:')) return { registry, url, prefix, prefixGuessed, ca: null }
   const file =
     options.ca ?? (config?.tls.mode === 'auto' ? privateCaOf(config) : env.LOOKASIDE_CA || undefined)
-  return { registry, url, prefix, ca: file === undefined ? null : readCaFile(file) }
+  return { registry, url, prefix, prefixGuessed, ca: file === undefined ? null : readCaFile(file) }
 }
 
 function readHost(text: string): string {

@@ -70,14 +70,15 @@ test('it prints a script that puts both files on a client', async () => {
 })
 
 test('that clients will not get through is told beforehand', async () => {
-  const reach = async (server: string) =>
-    (await document(['--registry', 'quay.io', '--server', server, '--ca', ca])).notes.join()
+  const reach = async (server: string, ...more: string[]) =>
+    (await document(['--registry', 'quay.io', '--server', server, '--ca', ca, ...more])).notes.join()
   assert.match(await reach('https://localhost:8443'), /Only clients on this machine reach/)
   assert.match(
     await reach('https://other.example.com'),
     /The CA can vouch for .*, and so not for https:\/\/other/,
   )
-  assert.equal(await reach('https://sigs.example.com'), '')
+  assert.match(await reach('https://sigs.example.com'), /^If .* keeps quay\.io under a prefix, give it/)
+  assert.equal(await reach('https://sigs.example.com', '--prefix', 'quay'), '')
 })
 
 test('signers get a staging folder', async () => {

@@ -67,7 +67,13 @@ test('the URL of the server comes from where it listens, its names, or publicUrl
 })
 
 test('another server is named by options or variables, and nothing of a local configuration is taken for it', () => {
-  const expected = { registry: 'quay.io', url: 'https://sigs.example.com', prefix: '', ca: pem }
+  const expected = {
+    registry: 'quay.io',
+    url: 'https://sigs.example.com',
+    prefix: '',
+    prefixGuessed: true,
+    ca: pem,
+  }
   const elsewhere = {
     LOOKASIDE_REGISTRIES: '[{host: docker.io}]',
     LOOKASIDE_SERVER: 'https://no.example.com',
