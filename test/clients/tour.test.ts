@@ -15,7 +15,7 @@ const [commands = '', ...tour] = readFileSync(join(checkout, 'README.md'), 'utf8
 
 test('the tour of the README works as it is pasted', async () => {
   assert.match(commands, /npm start/)
-  assert.ok(tour.length >= 6)
+  assert.ok(tour.length >= 5)
   const folder = workFolder()
   for (const name of ['package.json', 'node_modules', 'src', 'migrations'])
     symlinkSync(join(checkout, name), join(folder, name))
