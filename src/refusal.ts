@@ -68,6 +68,7 @@ export const refusalStatus = {
   // What is wrong with putting that claim there.
   'digest-mismatch': 422,
   'identity-mismatch': 422,
+  'not-trusted': 422,
   'registry-not-served': 422,
   'name-too-long': 422,
   // The machine.
@@ -76,4 +77,6 @@ export const refusalStatus = {
   // What keeps the program from starting.
   configuration: 500,
   'data-folder': 500,
+  keyring: 500,
+  policy: 500,
 } as const

@@ -67,7 +67,7 @@ function eachSubpacket(
 ): void {
   const cursor: Cursor = { octets: area, at: 0, code: 'signature-packet', what }
   while (!atEnd(cursor)) {
-    const length = takeLength(cursor)
+    const length = takeSubpacketLength(cursor)
     if (length === 0) throw malformed('a subpacket is empty')
     const typeOctet = takeOctet(cursor)
     requireNoEmbeddedSignature(typeOctet & 0x7f)
@@ -75,7 +75,8 @@ function eachSubpacket(
   }
 }
 
-function takeLength(cursor: Cursor): number {
+/** RFC 9580, section 5.2.3.7: of the type and the body together. */
+export function takeSubpacketLength(cursor: Cursor): number {
   const first = takeOctet(cursor)
   if (first < 192) return first
   return first < 255 ? (first - 192) * 256 + takeOctet(cursor) + 192 : takeUint32(cursor)
