@@ -1,9 +1,12 @@
 import { CommanderError } from 'commander'
-import { Refusal, refusalStatus } from '../refusal.ts'
+import { Refusal, type RefusalCode, refusalStatus } from '../refusal.ts'
 
 /** What the exit code of every command means. */
 export const exit = { done: 0, no: 1, usage: 2, failure: 3 } as const
 export type ExitCode = (typeof exit)[keyof typeof exit]
+
+/** What is wrong with the operator's own files. */
+const operatorCodes = new Set<RefusalCode>(['configuration', 'data-folder', 'policy', 'keyring'])
 
 /**
  * Wrong usage or configuration, a token among it, is for the caller to mend; everything else is a failure of server,
@@ -12,7 +15,7 @@ export type ExitCode = (typeof exit)[keyof typeof exit]
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exit.done : exit.usage
   if (!(error instanceof Refusal)) return exit.failure
-  if (error.code === 'configuration' || error.code === 'data-folder') return exit.usage
+  if (operatorCodes.has(error.code)) return exit.usage
   const status = refusalStatus[error.code]
   return status === 400 || status === 401 || status === 403 ? exit.usage : exit.failure
 }

@@ -11,6 +11,7 @@ import { pushCommand } from './push.ts'
 import { serveCommand } from './serve.ts'
 import { signCommand } from './sign.ts'
 import { tokenCommand } from './token.ts'
+import { verifyCommand } from './verify.ts'
 import { version } from './version.ts'
 
 /** Runs one command to its end; returns the exit code of the process. */
@@ -36,6 +37,7 @@ export async function runProgram(argv: string[], cli: Cli): Promise<ExitCode> {
     signCommand,
     pushCommand,
     listCommand,
+    verifyCommand,
     importCommand,
     fsckCommand,
     clientConfigCommand,

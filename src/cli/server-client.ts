@@ -62,6 +62,28 @@ export interface ClientTiming {
 }
 
 export function serverClient(access: ServerAccess, timing: ClientTiming = {}): ServerClient {
+  const request = requester(access, timing)
+  return async (asked) => read(await request(asked), access.url)
+}
+
+/**
+ * Reads what is at a path of the tree, as clients do; null where it is 404.
+ * @throws for any other status, at which clients fail too
+ */
+export function slotReader(access: ServerAccess): (path: string) => Promise<Uint8Array | null> {
+  const request = requester(access, {})
+  return async (path) => {
+    const { status, body } = await request({ method: 'GET', path })
+    if (status === 200) return body
+    if (status === 404) return null
+    throw new Error(`${access.url}${path} answered ${status}; clients take only 200 and 404`)
+  }
+}
+
+function requester(
+  access: ServerAccess,
+  timing: ClientTiming,
+): (request: ServerRequest) => Promise<RawAnswer> {
   const { requestMilliseconds = defaultRequestMilliseconds, wait = sleep, random = Math.random } = timing
   const { url } = access
   const send = url.startsWith('https:') ? httpsRequest : httpRequest
@@ -92,7 +114,7 @@ export function serverClient(access: ServerAccess, timing: ClientTiming = {}): S
         if (left && isPassing(error, wasAnswered)) return null
         throw explainFailure(error, access)
       })
-      if (answer && !(left && passingStatuses.includes(answer.status))) return read(answer, url)
+      if (answer && !(left && passingStatuses.includes(answer.status))) return answer
       const atLeast = Math.min(maxPauseMilliseconds, (answer?.retryAfter ?? 0) * 1000)
       await wait(atLeast + pause * random())
     }

@@ -1,25 +1,24 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readlinkSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { createClaim } from '../claim/claim.ts'
-import { type Digest, manifestDigest, parseDigest } from '../reference/digest.ts'
+import type { Digest } from '../reference/digest.ts'
 import { formatReference, type ImageReference, parseReference } from '../reference/reference.ts'
 import { Refusal } from '../refusal.ts'
 import { readSignature } from '../signature/signature.ts'
 import { type Cli, note } from './cli.ts'
 import { type ExitCode, exit } from './exit.ts'
+import { type DigestOptions, digestOf, identityOf } from './image.ts'
 import { tell, upload } from './push.ts'
 import { serverClient } from './server-client.ts'
 import { onServer, type ServerOptions, uploadAccess } from './server-options.ts'
 import { version } from './version.ts'
 
-interface SignOptions extends ServerOptions {
+interface SignOptions extends ServerOptions, DigestOptions {
   by?: string
   signerCommand?: string
-  digest?: string
-  manifest?: string
   output?: string
   push?: boolean
   json?: boolean
@@ -62,36 +61,6 @@ async function sign(cli: Cli, image: string, options: SignOptions): Promise<Exit
   } catch (error) {
     await keep(signature, output)
     throw error
-  }
-}
-
-/** What a claim says the image is called: by its tag if it has one, else by its digest. c/image refuses both at once. */
-function identityOf({ tag, digest, ...name }: ImageReference): ImageReference {
-  return tag !== undefined ? { ...name, tag } : { ...name, ...(digest !== undefined && { digest }) }
-}
-
-async function digestOf(image: ImageReference, { digest, manifest }: SignOptions): Promise<Digest> {
-  const found = [
-    ...(image.digest !== undefined ? [image.digest] : []),
-    ...(digest !== undefined ? [parseDigest(digest)] : []),
-    ...(manifest !== undefined ? [manifestDigest(await readInput(manifest))] : []),
-  ]
-  const [first, ...others] = found
-  if (first === undefined)
-    throw new Refusal(
-      'configuration',
-      'Name what is signed: NAME:TAG@DIGEST, --digest, or --manifest with what skopeo inspect --raw prints',
-    )
-  const other = others.find((candidate) => candidate !== first)
-  if (other !== undefined) throw new Refusal('configuration', `The digest is ${first} or ${other}, not both`)
-  return first
-}
-
-async function readInput(file: string): Promise<Uint8Array> {
-  try {
-    return await readFile(file)
-  } catch (cause) {
-    throw new Refusal('configuration', `${file} cannot be read: ${(cause as Error).message}`, { cause })
   }
 }
 

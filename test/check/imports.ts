@@ -13,7 +13,7 @@ const layers = [
   ['signature'],
   ['policy'],
   ['durable'],
-  ['config', 'tls', 'storage'],
+  ['config', 'tls', 'trust', 'storage'],
   ['tree'],
   ['admission'],
   ['mirror', 'bundle', 'bridge'],

@@ -105,7 +105,7 @@ test('what is not clear is asked for, before anything is signed', async () => {
     [/Say where/, image.reference, '--by', 'alice'],
     [/Say who/, image.reference, '--output', '-'],
     [/Say who/, image.reference, '--by', 'alice', '--signer-command', 'x', '--output', '-'],
-    [/Name what is signed/, image.reference, '--by', 'alice', '--output', '-'],
+    [/Name what is meant/, image.reference, '--by', 'alice', '--output', '-'],
     [
       /not both/,
       `${image.reference}@${image.digest}`,
