@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { type AdmissionRules, admission, viewCovers } from './admission/admit.ts'
+import { type AdmissionRules, type Admit, admission, viewCovers } from './admission/admit.ts'
 import { adoptForeignTree } from './admission/adopt.ts'
 import { startAdmission } from './admission/thread.ts'
 import { runProgram } from './cli/program.ts'
@@ -21,7 +21,7 @@ export async function main(argv: string[]): Promise<void> {
   process.exitCode = await runProgram(argv, {
     env: process.env,
     openStorage: (dataFolder, options) => openSqlite({ dataFolder, ...options }),
-    admission: (storage, config) => admission(storage, admissionRules(config)),
+    admission: admissionHere,
     startServer,
   })
 }
@@ -41,7 +41,9 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const storage = openSqlite({ dataFolder })
     opened.push(storage.close)
     await storage.configureViews(rules.digestViews, viewCovers(rules.digestViews))
-    if (config.tree.enabled) await adopt(storage, dataFolder, rules, log)
+    // A policy that cannot be used stops the start; later on, the last good one stays in force.
+    const admitHere = await admissionHere(storage, config)
+    if (config.tree.enabled) await adopt(storage, dataFolder, admitHere, log)
 
     const crashed = (thread: string) => (err: Error) =>
       log.fatal({ err, thread }, 'a thread died; another takes its place')
@@ -49,7 +51,15 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       ? startProjector(dataFolder, logProjector(log), crashed('projector'))
       : null
     if (projector) opened.push(projector.close)
-    const admitting = startAdmission({ dataFolder, rules }, crashed('admission'))
+    const { policy } = config
+    const admitting = startAdmission(
+      { dataFolder, rules, ...(policy !== undefined && { policy }) },
+      {
+        onCrash: crashed('admission'),
+        onAlarm: (problem) =>
+          log.error({ policy, problem }, 'the policy cannot be used; the last good one stays in force'),
+      },
+    )
     opened.push(admitting.close)
     const certificates = await certificatesOf(config, storage, log)
     if (certificates) opened.push(certificates.stop)
@@ -80,17 +90,21 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
   }
 }
 
+/** Admission on the thread that asks, by the policy as it is now. */
+async function admissionHere(storage: Storage, config: Config): Promise<Admit> {
+  const rules = admissionRules(config)
+  if (config.policy === undefined) return admission(storage, rules)
+  const { loadAllTrust } = await import('./trust/trust.ts')
+  const trust = await loadAllTrust(config.policy)
+  return admission(storage, rules, () => trust)
+}
+
 function admissionRules({ registries, digestViews, uploads }: Config): AdmissionRules {
   return { digestViews, sigstoreJson: uploads.sigstoreJson, ...(registries && { registries }) }
 }
 
 /** Before the first request: what the tree has and an older or new database has not. */
-async function adopt(
-  storage: Storage,
-  dataFolder: string,
-  rules: AdmissionRules,
-  log: Logger,
-): Promise<void> {
+async function adopt(storage: Storage, dataFolder: string, admit: Admit, log: Logger): Promise<void> {
   const tree = treeOf(dataFolder)
   let lease = await storage.lease(treeLease)
   for (; !lease; lease = await storage.lease(treeLease)) {
@@ -99,7 +113,7 @@ async function adopt(
     await wait(50)
   }
   try {
-    const report = await adoptForeignTree(storage, tree, admission(storage, rules))
+    const report = await adoptForeignTree(storage, tree, admit)
     if (!report) return
     const { added, present, refused } = report
     log.warn(

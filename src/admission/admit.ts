@@ -5,7 +5,9 @@ import type { Repository } from '../reference/repository.ts'
 import type { Location } from '../reference/tree-path.ts'
 import { readSignature } from '../signature/signature.ts'
 import type { Appended, DigestView, Storage, StoredSignature } from '../storage/storage.ts'
+import type { Trust } from '../trust/trust.ts'
 import { place, type Registry, requirePush, type Wanted } from './place.ts'
+import { requireTrusted } from './trusted.ts'
 
 /** What the operator decided about signatures. */
 export interface AdmissionRules {
@@ -31,8 +33,15 @@ export interface Admitted {
 
 export type Admit = (upload: Upload) => Promise<Admitted>
 
-/** The one way in: every door hands what it received to this function, and adds no rule of its own. */
-export function admission(storage: Pick<Storage, 'append'>, rules: AdmissionRules): Admit {
+/**
+ * The one way in: every door hands what it received to this function, and adds no rule of its own. `trust` says what the
+ * operator's policy is now; without it, what is well formed is admitted.
+ */
+export function admission(
+  storage: Pick<Storage, 'append'>,
+  rules: AdmissionRules,
+  trust?: () => Trust,
+): Admit {
   const viewsOf = digestViews(rules.digestViews)
 
   return async ({ bytes, principal, actor, repository, digest }) => {
@@ -40,6 +49,7 @@ export function admission(storage: Pick<Storage, 'append'>, rules: AdmissionRule
     const signature = readSignature(bytes, { sigstoreJson: rules.sigstoreJson })
     const { claim, signer } = signature
     const home = place(claim, { repository, digest }, principal, rules.registries)
+    if (trust) await requireTrusted(signature, home.name, trust(), rules.registries)
     const appended = await storage.append({
       home,
       views: viewsOf(home),

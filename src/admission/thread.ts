@@ -6,6 +6,13 @@ import type { AdmissionRules, Admit, Admitted, Upload } from './admit.ts'
 export interface AdmissionThreadData {
   dataFolder: string
   rules: AdmissionRules
+  /** The file of the policy, if there is one. */
+  policy?: string
+}
+
+/** What the thread has to say besides answers: the policy cannot be used as it is now, and the last good one stays. */
+export interface AdmissionAlarm {
+  alarm: string
 }
 
 export type AdmissionRequest = { kind: 'admit'; number: number; upload: Upload } | { kind: 'close' }
@@ -33,7 +40,10 @@ export interface AdmissionThread {
  * Starts the admission thread. Should it die of a fault, what waited for it is refused as `busy`, `onCrash` hears of
  * it, and the next upload finds a new thread.
  */
-export function startAdmission(data: AdmissionThreadData, onCrash: (error: Error) => void): AdmissionThread {
+export function startAdmission(
+  data: AdmissionThreadData,
+  { onCrash, onAlarm }: { onCrash(error: Error): void; onAlarm(problem: string): void },
+): AdmissionThread {
   const waiting = new Map<
     number,
     { resolve(admitted: Admitted): void; reject(error: Error): void; weight: number }
@@ -57,7 +67,8 @@ export function startAdmission(data: AdmissionThreadData, onCrash: (error: Error
       workerData: data,
     })
     exited = new Promise((resolve) => thread.once('exit', () => resolve()))
-    thread.on('message', (answer: AdmissionAnswer) => {
+    thread.on('message', (answer: AdmissionAnswer | AdmissionAlarm) => {
+      if ('alarm' in answer) return onAlarm(answer.alarm)
       const entry = settle(answer.number)
       if (!entry) return
       if ('admitted' in answer) entry.resolve(answer.admitted)

@@ -9,7 +9,8 @@ export interface Cli {
   env: NodeJS.ProcessEnv
   /** With `create` false, a folder without a database is refused. */
   openStorage(dataFolder: string, options?: { create: boolean }): Storage
-  admission(storage: Storage, config: Config): Admit
+  /** @throws Refusal policy, keyring */
+  admission(storage: Storage, config: Config): Promise<Admit>
   startServer(config: Config, log: Logger): Promise<RunningServer>
 }
 

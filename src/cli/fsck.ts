@@ -29,7 +29,7 @@ export function fsckCommand(cli: Cli, ends: (code: ExitCode) => void): Command {
       const progress = counter('digests')
       try {
         const tree = config.tree.enabled ? treeOf(config.data) : null
-        if (tree && options.repair) await adopt(storage, tree, cli.admission(storage, config))
+        if (tree && options.repair) await adopt(storage, tree, await cli.admission(storage, config))
         const report = await fsck(storage, {
           tree,
           repair: options.repair ?? false,

@@ -22,7 +22,7 @@ export function importCommand(cli: Cli, ends: (code: ExitCode) => void): Command
       const storage = cli.openStorage(config.data)
       const progress = counter('files')
       try {
-        const admit = cli.admission(storage, config)
+        const admit = await cli.admission(storage, config)
         const report = await importPath(path, {
           admit,
           storage,

@@ -22,6 +22,7 @@ interface ServeOptions extends DataOptions {
   tls?: string
   tlsCert?: string
   tlsKey?: string
+  policy?: string
   workers?: string
 }
 
@@ -32,19 +33,21 @@ export function serveCommand(cli: Cli, ends: (code: ExitCode) => void): Command 
     .option('--tls <mode>', 'auto: a private CA in the data folder; off: plain HTTP, behind a proxy')
     .option('--tls-cert <file>', 'the certificate, instead of the private CA')
     .option('--tls-key <file>', 'its key')
+    .option('--policy <file>', 'a policy.json that uploads must meet')
     .option('--workers <n|auto>', 'how many processes serve')
     .action(async (options: ServeOptions) => {
       ends(await serve(cli, configOf(cli, options, flagsOf(options))))
     })
 }
 
-function flagsOf({ listen, tls, tlsCert, tlsKey, workers }: ServeOptions): Record<string, unknown> {
+function flagsOf({ listen, tls, tlsCert, tlsKey, policy, workers }: ServeOptions): Record<string, unknown> {
   const mode = tls ?? (tlsCert || tlsKey ? 'files' : undefined)
   return {
     ...(listen !== undefined && { listen }),
     ...(mode !== undefined && { 'tls.mode': mode }),
     ...(tlsCert !== undefined && { 'tls.cert': tlsCert }),
     ...(tlsKey !== undefined && { 'tls.key': tlsKey }),
+    ...(policy !== undefined && { policy }),
     ...(workers !== undefined && { workers }),
   }
 }

@@ -14,6 +14,8 @@ export interface Config {
   workers: number | 'auto'
   /** Absent: every registry host is served, and all share one space. */
   registries?: ServedRegistry[]
+  /** An absolute path of a file that can be read. Absent: what is well formed is admitted. */
+  policy?: string
   reads: RawConfig['reads']
   uploads: RawConfig['uploads']
   digestViews: DigestView[]

@@ -24,6 +24,7 @@ export function interpret(settings: Settings, workingDirectory: string): Config 
     tls,
     workers: raw.workers,
     ...(raw.registries !== undefined && { registries: readRegistries(raw.registries, settings) }),
+    ...(raw.policy !== undefined && { policy: readableFile(['policy'], raw.policy, settings) }),
     reads: raw.reads,
     uploads: raw.uploads,
     digestViews: readDigestViews(raw.digestViews, settings),
@@ -78,7 +79,11 @@ function readTls(raw: RawConfig['tls'], settings: Settings): TlsConfig {
     const missing = cert === undefined ? 'tls.cert' : 'tls.key'
     return refuse(settings, place.split('.'), `needs ${missing} as well`)
   }
-  return { mode, cert: readableFile('cert', cert, settings), key: readableFile('key', key, settings) }
+  return {
+    mode,
+    cert: readableFile(['tls', 'cert'], cert, settings),
+    key: readableFile(['tls', 'key'], key, settings),
+  }
 }
 
 function readServerName(text: string, index: number, settings: Settings): string {
@@ -87,17 +92,15 @@ function readServerName(text: string, index: number, settings: Settings): string
   return refuse(settings, ['tls', 'names', index], `must be a DNS name or an IP address, not "${text}"`)
 }
 
-function readableFile(name: 'cert' | 'key', path: string, settings: Settings): string {
-  const absolute = resolve(settings.get(`tls.${name}`)?.directory ?? '', path)
+function readableFile(place: string[], path: string, settings: Settings): string {
+  const absolute = resolve(settings.get(place.join('.'))?.directory ?? '', path)
   try {
     accessSync(absolute, constants.R_OK)
   } catch (cause) {
     const problem = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'is not there' : 'cannot be read'
-    return refuse(settings, ['tls', name], `names a file that ${problem}: ${absolute}`)
+    return refuse(settings, place, `names a file that ${problem}: ${absolute}`)
   }
-  return statSync(absolute).isFile()
-    ? absolute
-    : refuse(settings, ['tls', name], `must be a file: ${absolute}`)
+  return statSync(absolute).isFile() ? absolute : refuse(settings, place, `must be a file: ${absolute}`)
 }
 
 function unusedTlsSettings({ mode }: TlsConfig, settings: Settings): string[] {

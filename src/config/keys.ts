@@ -68,6 +68,7 @@ export const flags: Readonly<Record<string, string>> = {
   'tls.mode': '--tls',
   'tls.cert': '--tls-cert',
   'tls.key': '--tls-key',
+  policy: '--policy',
   workers: '--workers',
 }
 

@@ -89,6 +89,14 @@ export const configSchema = Type.Object(
         },
       ),
     ),
+    policy: Type.Optional(
+      Type.String({
+        minLength: 1,
+        examples: ['policy.json'],
+        description:
+          'A policy.json, such as /etc/containers/policy.json, that uploads must meet: a signature is admitted only if some requirement for its image would accept it. It and the keyrings it names are read again when they change; one that cannot be used leaves the last good one in force. Without it, every well-formed signature is admitted. Relative paths as for tls.cert.',
+      }),
+    ),
     reads: Type.Object(
       {
         cacheSeconds: Type.Integer({

@@ -17,6 +17,8 @@ export interface Lookaside {
   command(token: string | undefined, args: string[], options?: ProgramOptions): Promise<Outcome>
   /** Runs a command on its data folder and configuration. */
   administer(name: string, ...args: string[]): Promise<Outcome>
+  /** What it has logged so far. */
+  log(): Record<string, unknown>[]
   /** Stops it with SIGTERM; returns its exit code. */
   stop(): Promise<number | null>
 }
@@ -32,13 +34,19 @@ export async function startLookaside(
   mkdirSync(home, { recursive: true })
   // YAML has JSON in it.
   writeFileSync(file, JSON.stringify({ listen: 'localhost:0', workers: 2, ...configuration, data }))
-  const { readiness, stop } = await start(process.execPath, [program, 'serve', '--config', file], listening)
+  const lines: string[] = []
+  const ready = (line: string) => {
+    lines.push(line)
+    return listening(line)
+  }
+  const { readiness, stop } = await start(process.execPath, [program, 'serve', '--config', file], ready)
   const { url, ca } = readiness
   return {
     url,
     ca,
     data,
     stop,
+    log: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>),
     token: async (...scopes) => {
       const args = ['token', 'create', '--config', file, '--name', 'signer', '--allow', ...scopes]
       return (await succeed(process.execPath, [program, ...args])).trim()

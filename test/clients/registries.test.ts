@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { signedBy } from './machine.ts'
 import { accepted, clients, refused, startSite } from './site.ts'
 
-const site = await startSite(({ host }) => ({ registries: [{ host, prefix: 'local' }] }))
+const site = await startSite(async ({ registry: { host } }) => ({ registries: [{ host, prefix: 'local' }] }))
 const { server, registry } = site
 const key = await site.gnupg.newKey('alice')
 const token = await server.token('push:local/team/*')

@@ -40,12 +40,14 @@ export interface Site {
 
 /** It is gone with the tests of this file. */
 export async function startSite(
-  configure: (registry: Registry) => Record<string, unknown> = () => ({}),
+  configure: (
+    site: Pick<Site, 'folder' | 'registry' | 'gnupg'>,
+  ) => Promise<Record<string, unknown>> = async () => ({}),
 ): Promise<Site> {
   const folder = workFolder()
   const registry = await startRegistry(folder)
   const gnupg = newGnupg(folder)
-  const server = await startLookaside(folder, configure(registry))
+  const server = await startLookaside(folder, await configure({ folder, registry, gnupg }))
 
   const configuredMachine: Site['configuredMachine'] = async (...options) => {
     const machine = newMachine(folder, registry)

@@ -79,11 +79,11 @@ test('what is wrong in the file is told with file, line and key', (t) => {
     ['tls:\n  mod: off\n', ':2: tls.mod is not a known key; tls has mode, cert, key, names'],
     [
       'polcy: x\n',
-      ':1: polcy is not a known key; the configuration has data, listen, publicUrl, tls, workers, registries, reads, uploads, digestViews, tree, log',
+      ':1: polcy is not a known key; the configuration has data, listen, publicUrl, tls, workers, registries, policy, reads, uploads, digestViews, tree, log',
     ],
     [
       '__proto__: {}\n',
-      ':1: __proto__ is not a known key; the configuration has data, listen, publicUrl, tls, workers, registries, reads, uploads, digestViews, tree, log',
+      ':1: __proto__ is not a known key; the configuration has data, listen, publicUrl, tls, workers, registries, policy, reads, uploads, digestViews, tree, log',
     ],
     ['tls:\n  mode: on\n', ':2: tls.mode must be auto, files or off, not "on"'],
     ['workers: 65\n', ':1: workers must be an integer from 1 to 64 or auto, not 65'],
@@ -96,7 +96,7 @@ test('what is wrong in the file is told with file, line and key', (t) => {
     ['tls: off\n', ':1: tls must be a mapping with mode, cert, key, names, not "off"'],
     [
       '- data\n',
-      ':1: the configuration must be a mapping with data, listen, publicUrl, tls, workers, registries, reads, uploads, digestViews, tree, log, not a list',
+      ':1: the configuration must be a mapping with data, listen, publicUrl, tls, workers, registries, policy, reads, uploads, digestViews, tree, log, not a list',
     ],
     ['data:\n', ':1: data must be text that is not empty, but there is no value'],
     [
@@ -170,7 +170,7 @@ test('what is wrong in a variable or flag is told with its name', (t) => {
     ],
     [{ flags: { 'tls.mode': 'on' } }, '--tls must be auto, files or off, not "on"'],
     [{ flags: { workers: '0' } }, '--workers must be an integer from 1 to 64 or auto, not 0'],
-    [{ flags: { policy: 'x' } }, '--policy is not a configuration key'],
+    [{ flags: { nonsense: 'x' } }, '--nonsense is not a configuration key'],
     [{ flags: { listen: 'a\nb:1' } }, '--listen must be HOST:PORT, [IPV6]:PORT or :PORT, not "a b:1"'],
   ]
   for (const [sources, message] of cases) refuses(load, sources, message)

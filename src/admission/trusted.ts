@@ -1,0 +1,67 @@
+import type { Claim } from '../claim/claim.ts'
+import { admits, namesFor } from '../policy/admits.ts'
+import type { TrialReason } from '../policy/evaluate.ts'
+import { requirementsFor } from '../policy/scope.ts'
+import type { ImageReference } from '../reference/reference.ts'
+import { isRepository, type Repository } from '../reference/repository.ts'
+import { Refusal } from '../refusal.ts'
+import type { Signature } from '../signature/signature.ts'
+import type { SignatureVerdict, Trust } from '../trust/trust.ts'
+import type { Registry } from './place.ts'
+
+/**
+ * Admits a signature only if, by some name of an image that finds it at that repository, some requirement of the policy
+ * would accept it. Nothing else than the policy and its keys is asked.
+ * @throws Refusal not-trusted
+ */
+export async function requireTrusted(
+  signature: Signature,
+  home: Repository,
+  trust: Trust,
+  registries: readonly Registry[] | undefined,
+): Promise<void> {
+  const now = Date.now()
+  const reasons: string[] = []
+  for (const name of namesOf(signature.claim, home, registries)) {
+    const { scope, requirements } = requirementsFor(trust.policy, name)
+    const admission = await admits(requirements, name, signature, ({ blob }, requirement) =>
+      trust.verify(blob, requirement, now),
+    )
+    if (admission.admitted) return
+    if (admission.reason === 'closed') reasons.push(`${scope} takes no signatures`)
+    for (const { requirement, reasons: why, verdict } of admission.tried)
+      reasons.push(`${requirement.place}: ${why.map((reason) => inWords(reason, verdict)).join(' and ')}`)
+    if (admission.reason === 'none-accepts' && !admission.tried.length)
+      reasons.push(`${scope} asks for no signature of this kind`)
+  }
+  throw new Refusal(
+    'not-trusted',
+    `${signedBy(signature)}, and no requirement would accept that: ${[...new Set(reasons)].join('; ')}`,
+  )
+}
+
+/** How clients ask for what is kept there: as the claim says, and by each registry whose images are looked up there. */
+function namesOf(
+  claim: Claim,
+  home: Repository,
+  registries: readonly Registry[] | undefined,
+): ImageReference[] {
+  const { host, path } = claim.reference
+  const others = (registries ?? [{ host }]).flatMap((registry) => {
+    const below = registry.prefix ? `${registry.prefix}/` : ''
+    const rest = home.startsWith(below) ? home.slice(below.length) : ''
+    return isRepository(rest) ? [{ host: registry.host, path: rest }] : []
+  })
+  const places = [{ host, path }, ...others.filter((other) => other.host !== host || other.path !== path)]
+  return places.flatMap((place) => namesFor(claim, place))
+}
+
+function signedBy({ signer }: Signature): string {
+  if (!signer) return 'It names no key'
+  return `It says it is by key ${signer.unverifiedFingerprint ?? signer.unverifiedKeyId}`
+}
+
+function inWords(reason: TrialReason, verdict: SignatureVerdict | null): string {
+  if (reason === 'verdict') return verdict ? `${verdict.status} by its keys` : 'not verified'
+  return { format: 'another format', digest: 'another digest', identity: 'another identity' }[reason]
+}
