@@ -12,7 +12,7 @@ test('signatures of a registry that has a prefix are kept and found below it', a
   const image = await site.publish('team/app')
   const push = await server.command(token, ['push', await site.stage(image, key)])
   accepted(push)
-  assert.equal(push.stdout, `added $server.url/signatures/local/$image.location/signature-1\n`)
+  assert.equal(push.stdout, `added ${server.url}/signatures/local/${image.location}/signature-1\n`)
 
   const machine = await site.configuredMachine()
   machine.require(signedBy(key))
