@@ -33,13 +33,22 @@ export function verifyCommand(cli: Cli, ends: (code: ExitCode) => void): Command
     .description('is an image signed as a policy asks, and if not, what is missing')
     .argument('<image>', 'as clients name it; name:tag@digest names the digest as well')
     .option('--policy <file>', 'a policy.json, as clients have it')
-    .option('--keys <file...>', 'instead of a policy: a signature by any of these keys is enough')
+    .option(
+      '--keys <file>',
+      'instead of a policy: a signature by any key in it is enough; may be given again',
+      another,
+    )
     .option('--digest <digest>', 'of the manifest in the registry')
     .option('--manifest <file>', 'the manifest in the registry, as skopeo inspect --raw prints it')
     .option('--tree <dir>', 'read the signatures there, without a server')
     .option('--prefix <path>', 'where the signatures of that registry are kept, if not at the top')
     .option('--json', 'print a JSON document')
     .action(async (image: string, options: VerifyOptions) => ends(await verify(cli, image, options)))
+}
+
+/** Of an option that may be given again. */
+function another(value: string, earlier: string[] = []): string[] {
+  return [...earlier, value]
 }
 
 type Answer = Outcome<FoundSignature, SignatureVerdict>

@@ -81,6 +81,8 @@ suite('an image that three must sign', async () => {
 
   test('is passed where any of some keys is enough', async () => {
     accepted(await verify(image, '--keys', operations.publicKey))
+    const two = ['--keys', '/dev/null', '--keys', operations.publicKey, `${image.reference}@${image.digest}`]
+    refused(await server.command(undefined, ['verify', ...two]), /keyring cannot be used/)
   })
 })
 
