@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { freePort } from '../free-port.ts'
 import { type ServerProcess, spawnServer } from '../process.ts'
 import { ask, newToken } from '../server.ts'
 import { newBlob } from '../signing.ts'
 import { temporaryFolder } from '../temporary.ts'
+
+const entry = join(import.meta.dirname, '../../src/lookaside.js')
 
 const running: ServerProcess[] = []
 after(() => Promise.all(running.map((server) => server.end('SIGKILL'))))
@@ -69,9 +72,33 @@ test('a worker that dies is replaced, and nobody notices', async () => {
   assert.equal(await server.end('SIGTERM'), 0)
 })
 
+test('a log that cannot be written stops neither the server nor its end', async () => {
+  const data = temporaryFolder()
+  const port = await freePort()
+  const full = openSync('/dev/full', 'w')
+  const child = spawn(
+    process.execPath,
+    [entry, 'serve', '--data', data, '--listen', `127.0.0.1:${port}`, '--tls', 'off', '--workers', '1'],
+    { stdio: ['ignore', full, 'ignore'] },
+  )
+  closeSync(full)
+  after(() => child.kill('SIGKILL'))
+  const ended = once(child, 'exit')
+  const isHealthy = () =>
+    ask({ port }, 'GET', '/healthz').then(
+      ({ status }) => status === 200,
+      () => false,
+    )
+  while (!(await isHealthy())) assert.equal(child.exitCode, null)
+  const token = await newToken(data, [{ action: 'admin' }])
+  for (let count = 0; count < 20; count++)
+    assert.equal((await ask({ port }, 'POST', '/api/v1/signatures', { token, body: newBlob() })).status, 201)
+  child.kill('SIGTERM')
+  assert.deepEqual(await ended, [0, null])
+})
+
 test('whatever the umask, nobody else can write what is stored, and only the owner reads the database', async () => {
   const data = temporaryFolder()
-  const entry = join(import.meta.dirname, '../../src/lookaside.js')
   const child = spawn('sh', [
     ...['-c', 'umask 0 && exec "$0" "$@"', process.execPath, entry],
     ...['serve', '--data', data, '--listen', '127.0.0.1:0', '--tls', 'off', '--workers', '1'],
