@@ -41,6 +41,7 @@ export function admission(
   storage: Pick<Storage, 'append'>,
   rules: AdmissionRules,
   trust?: () => Trust,
+  clock: () => number = Date.now,
 ): Admit {
   const viewsOf = digestViews(rules.digestViews)
 
@@ -49,7 +50,7 @@ export function admission(
     const signature = readSignature(bytes, { sigstoreJson: rules.sigstoreJson })
     const { claim, signer } = signature
     const home = place(claim, { repository, digest }, principal, rules.registries)
-    if (trust) await requireTrusted(signature, home.name, trust(), rules.registries)
+    if (trust) await requireTrusted(signature, home.name, trust(), rules.registries, clock())
     const appended = await storage.append({
       home,
       views: viewsOf(home),

@@ -93,7 +93,7 @@ async function takeFile(
       'bad-request',
       'It is not called <repository>@<algorithm>=<hex>/signature-<N>, or is no regular file',
     )
-  const bytes = await readFile(join(root, path))
+  const bytes = await readSlotFile(join(root, path))
   if (
     slot?.location.kind === 'view' &&
     (await storage.holds(createHash('sha256').update(bytes).digest('hex')))
@@ -114,7 +114,7 @@ async function takeFile(
 }
 
 /** What is wrong with one file is no reason to leave out the others. */
-async function readFile(file: string): Promise<Uint8Array> {
+async function readSlotFile(file: string): Promise<Uint8Array> {
   let bytes: Uint8Array | null
   try {
     const { size } = await lstat(file)

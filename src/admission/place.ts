@@ -1,7 +1,7 @@
 import { may, type Principal } from '../access/principal.ts'
 import type { Claim } from '../claim/claim.ts'
 import type { Digest } from '../reference/digest.ts'
-import { formatReference } from '../reference/reference.ts'
+import { formatReference, type ImageReference } from '../reference/reference.ts'
 import { isRepository, type Repository } from '../reference/repository.ts'
 import { type Location, requireStorable } from '../reference/tree-path.ts'
 import { Refusal } from '../refusal.ts'
@@ -79,6 +79,19 @@ function usualPlace({ reference }: Claim, registries: readonly Registry[] | unde
       `The claim names ${formatReference(reference)}; what is below ${owner.prefix} here is of ${owner.host} alone`,
     )
   return name
+}
+
+/** How images are named that have their signatures at a repository: by each registry whose space that is in. */
+export function imagesAt(
+  home: Repository,
+  registries: readonly Registry[],
+): Pick<ImageReference, 'host' | 'path'>[] {
+  const prefix = ownerOf(home, registries)?.prefix ?? ''
+  const path = prefix ? home.slice(prefix.length + 1) : home
+  if (!isRepository(path)) return []
+  return registries
+    .filter((registry) => (registry.prefix ?? '') === prefix)
+    .map(({ host }) => ({ host, path }))
 }
 
 /** Whose prefix a repository lies below: the path of an image must not lead into the space of another registry. */

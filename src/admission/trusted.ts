@@ -3,15 +3,16 @@ import { admits, namesFor } from '../policy/admits.ts'
 import type { TrialReason } from '../policy/evaluate.ts'
 import { requirementsFor } from '../policy/scope.ts'
 import type { ImageReference } from '../reference/reference.ts'
-import { isRepository, type Repository } from '../reference/repository.ts'
+import type { Repository } from '../reference/repository.ts'
 import { Refusal } from '../refusal.ts'
 import type { Signature } from '../signature/signature.ts'
 import type { SignatureVerdict, Trust } from '../trust/trust.ts'
-import type { Registry } from './place.ts'
+import { imagesAt, type Registry } from './place.ts'
 
 /**
  * Admits a signature only if, by some name of an image that finds it at that repository, some requirement of the policy
  * would accept it. Nothing else than the policy and its keys is asked.
+ * @param now Unix milliseconds
  * @throws Refusal not-trusted
  */
 export async function requireTrusted(
@@ -19,8 +20,8 @@ export async function requireTrusted(
   home: Repository,
   trust: Trust,
   registries: readonly Registry[] | undefined,
+  now: number,
 ): Promise<void> {
-  const now = Date.now()
   const reasons: string[] = []
   for (const name of namesOf(signature.claim, home, registries)) {
     const { scope, requirements } = requirementsFor(trust.policy, name)
@@ -47,13 +48,9 @@ function namesOf(
   registries: readonly Registry[] | undefined,
 ): ImageReference[] {
   const { host, path } = claim.reference
-  const others = (registries ?? [{ host }]).flatMap((registry) => {
-    const below = registry.prefix ? `${registry.prefix}/` : ''
-    const rest = home.startsWith(below) ? home.slice(below.length) : ''
-    return isRepository(rest) ? [{ host: registry.host, path: rest }] : []
-  })
-  const places = [{ host, path }, ...others.filter((other) => other.host !== host || other.path !== path)]
-  return places.flatMap((place) => namesFor(claim, place))
+  const images = imagesAt(home, registries ?? [{ host }])
+  const others = images.filter((image) => image.host !== host || image.path !== path)
+  return [{ host, path }, ...others].flatMap((image) => namesFor(claim, image))
 }
 
 function signedBy({ signer }: Signature): string {

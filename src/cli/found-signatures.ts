@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Claim } from '../claim/claim.ts'
 import { readRegularFile } from '../durable/regular-file.ts'
+import { isArmored } from '../openpgp/armor.ts'
 import { formatSlotPath, type Location, maxSlot } from '../reference/tree-path.ts'
 import { Refusal } from '../refusal.ts'
 import { readSignature, type SignatureFormat } from '../signature/signature.ts'
@@ -8,6 +9,7 @@ import { readSignature, type SignatureFormat } from '../signature/signature.ts'
 /** A signature in a slot, whoever made it. */
 export interface FoundSignature {
   slot: number
+  /** The message alone, without the prefix that c/image knows it by. */
   blob: Uint8Array
   format: SignatureFormat
   claim: Claim
@@ -17,6 +19,8 @@ export interface FoundSignature {
 export interface UnreadableSlot {
   slot: number
   refusal: Refusal
+  /** Clients do not look at the other slots then: it is nothing that they know the form of. */
+  failsClients: boolean
 }
 
 /** Reads what is at a path of a tree (`team/app@sha256=…/signature-1`); null where there is nothing. */
@@ -45,13 +49,25 @@ export async function findSignatures(
   for (let slot = 1; slot <= maxSlot; slot++) {
     const blob = await readSlot(formatSlotPath(location, slot))
     if (!blob) break
-    try {
-      const { format, claim } = readSignature(blob, { sigstoreJson: true })
-      signatures.push({ slot, blob, format, claim })
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error
-      unreadable.push({ slot, refusal: error })
-    }
+    const found = readSlotted(blob)
+    if (found instanceof Refusal)
+      unreadable.push({ slot, refusal: found, failsClients: unknownForms.has(found.code) })
+    else signatures.push({ slot, ...found })
   }
   return { signatures, unreadable }
+}
+
+/** FromBlob of c/image (internal/signature/signature.go) gives up on these; what else is wrong is of one signature. */
+const unknownForms = new Set(['empty', 'not-openpgp'])
+
+/** Armor is taken from uploads; in a slot clients do not read it. */
+function readSlotted(bytes: Uint8Array): Omit<FoundSignature, 'slot'> | Refusal {
+  if (isArmored(bytes)) return new Refusal('not-openpgp', 'It is ASCII armor, which clients read in no slot.')
+  try {
+    const { blob, format, claim } = readSignature(bytes, { sigstoreJson: true })
+    return { blob, format, claim }
+  } catch (error) {
+    if (error instanceof Refusal) return error
+    throw error
+  }
 }

@@ -67,7 +67,7 @@ async function verify(cli: Cli, image: string, options: VerifyOptions): Promise<
   const { passed, outcomes } = await evaluate(requirements, question, signatures, ({ blob }, requirement) =>
     trust.verify(blob, requirement, now),
   )
-  const isPassed = passed && unreadable.length === 0
+  const isPassed = passed && !unreadable.some(({ failsClients }) => failsClients)
   const report = { image: question.image, digest, scope, passed: isPassed, outcomes, signatures, unreadable }
   if (options.json) printJson(document(report))
   else tell(report)
@@ -112,8 +112,10 @@ function tell({ image, digest, scope, passed, outcomes, unreadable }: Report): v
     for (const trial of outcome.met ? [] : outcome.tried)
       print(printable(`           signature-${trial.candidate.slot}: ${whyNot(trial).join('; ')}`))
   }
-  for (const { slot, refusal } of unreadable)
-    print(printable(`not met  signature-${slot} is none, and clients fail at it: ${refusal.message}`))
+  for (const { slot, refusal, failsClients } of unreadable) {
+    const what = failsClients ? 'is none, and clients fail at it' : 'does not count'
+    print(printable(`${failsClients ? 'not met' : 'unread '}  signature-${slot} ${what}: ${refusal.message}`))
+  }
   print(passed ? 'passed' : 'not passed')
 }
 
@@ -197,6 +199,11 @@ function document({ image, digest, scope, passed, outcomes, signatures, unreadab
         : { reason: outcome.reason }),
       tried: outcome.tried.map(trial),
     })),
-    unreadable: unreadable.map(({ slot, refusal: { code, message } }) => ({ slot, code, detail: message })),
+    unreadable: unreadable.map(({ slot, refusal: { code, message }, failsClients }) => ({
+      slot,
+      code,
+      detail: message,
+      failsClients,
+    })),
   }
 }
