@@ -24,7 +24,9 @@ export function dearmor(bytes: Uint8Array): Uint8Array {
   if (lines.slice(end + 1).some((line) => line !== '')) {
     throw new Refusal('trailing-data', 'Something follows the end of the armored message.')
   }
-  return decode(lines.slice(blank + 1, end))
+  const decoded = decodeArmored(lines.slice(blank + 1, end))
+  if ('problem' in decoded) throw invalid(decoded.problem)
+  return decoded.octets
 }
 
 /** RFC 9580, section 6.2: trailing white space on a line carries nothing. */
@@ -53,18 +55,21 @@ function requireMessage(line: string): void {
   }
 }
 
-function isHeader(line: string): boolean {
+export function isHeader(line: string): boolean {
   return /^[A-Za-z0-9-]+:( |$)/.test(line)
 }
 
-function decode(lines: string[]): Uint8Array {
+/** What stands between the empty line and the end, and a checksum that is right if there is one. */
+export function decodeArmored(
+  lines: string[],
+): { octets: Uint8Array; hasChecksum: boolean } | { problem: string } {
   const last = lines.at(-1) ?? ''
   const hasChecksum = /^=.{4}$/.test(last)
   const octets = decodeBase64(lines.slice(0, hasChecksum ? -1 : undefined).join(''))
-  if (octets === null) throw invalid('its data is not base64')
+  if (octets === null) return { problem: 'its data is not base64' }
   if (hasChecksum && !matchesChecksum(octets, last.slice(1)))
-    throw invalid('its checksum does not match its data')
-  return octets
+    return { problem: 'its checksum does not match its data' }
+  return { octets, hasChecksum }
 }
 
 function matchesChecksum(octets: Uint8Array, text: string): boolean {

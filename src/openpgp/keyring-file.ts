@@ -1,4 +1,5 @@
 import { Refusal } from '../refusal.ts'
+import { decodeArmored, isHeader } from './armor.ts'
 import { atEnd, type Cursor } from './cursor.ts'
 import { type Packet, readPacket, tagOf } from './packets.ts'
 
@@ -61,10 +62,7 @@ function startsWithKey(bytes: Uint8Array): boolean {
 const beginning = '-----BEGIN PGP PUBLIC KEY BLOCK-----'
 const ending = '-----END PGP PUBLIC KEY BLOCK-----'
 
-/**
- * As gpg does, with any text before, between and behind the blocks. Checksums are not looked at (RFC 9580, section 6.1):
- * the signatures in a certificate say more.
- */
+/** As gpg 2.2 does, with any text before, between and behind the blocks. What it reads and is damaged is left out here. */
 function* armoredBlocks(
   file: KeyringFile,
   bytes: Uint8Array,
@@ -76,10 +74,10 @@ function* armoredBlocks(
   if (lines.some((line) => line.startsWith('-----BEGIN PGP PRIVATE KEY BLOCK-----'))) throw secret()
   for (let at = lines.indexOf(beginning); at >= 0; at = lines.indexOf(beginning, at + 1)) {
     const end = lines.indexOf(ending, at)
-    const blank = lines.indexOf('', at)
-    const octets = end < 0 || blank < 0 || blank > end ? null : decode(lines.slice(blank + 1, end))
-    if (octets !== null) yield { line: at + 1, octets }
-    else file.warnings.push(`the block at line ${at + 1} is no ASCII armor of a public key`)
+    const decoded = decode(lines.slice(at + 1, end < 0 ? at + 1 : end))
+    if ('octets' in decoded) yield { line: at + 1, octets: decoded.octets }
+    else
+      file.warnings.push(`the block at line ${at + 1} is no ASCII armor of a public key: ${decoded.problem}`)
   }
 }
 
@@ -87,10 +85,14 @@ function secret(): Refusal {
   return unusable('it holds a secret key; write a keyring with gpg --export, and keep that key to its owner')
 }
 
-function decode(lines: string[]): Uint8Array | null {
-  const data = lines.filter((line) => !/^=[^=]{4}$/.test(line))
-  const text = data.join('').replaceAll(/\s/g, '')
-  return text.length % 4 === 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(text) ? Buffer.from(text, 'base64') : null
+function decode(lines: string[]): { octets: Uint8Array } | { problem: string } {
+  const blank = lines.indexOf('')
+  if (blank < 0) return { problem: 'an empty line or the end is missing' }
+  if (!lines.slice(0, blank).every(isHeader)) return { problem: 'a line before its data is not a header' }
+  const decoded = decodeArmored(lines.slice(blank + 1))
+  if ('problem' in decoded || decoded.hasChecksum || decoded.octets.length % 3 !== 0) return decoded
+  // Clients would not have the key: gpg 2.2 knows the end of the data by "=" alone (g10/armor.c, radix64_read).
+  return { problem: 'it has no checksum; write it with gpg --armor --export' }
 }
 
 /** What stands before the first primary key of a block belongs to none. */

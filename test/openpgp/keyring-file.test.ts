@@ -3,7 +3,7 @@ import test from 'node:test'
 import { type Keyring, readKeyring } from '../../src/openpgp/keyring.ts'
 import { fixture } from './fixture.ts'
 import { certification, ed25519Pair, forgeKey, keyPacket, userIdPacket } from './forge.ts'
-import { armored, octets, packet, uint32 } from './write.ts'
+import { armored, checksumOf, octets, packet, uint32 } from './write.ts'
 
 const start = 1_700_000_000
 const name = 'Signer <signer@example.org>'
@@ -30,7 +30,15 @@ test('a keyring of gpg with many keys is the same in binary and armored', async 
 })
 
 const blockOf = (bytes: Uint8Array, options = {}) =>
-  armored(bytes, { label: 'PGP PUBLIC KEY BLOCK', ...options })
+  armored(bytes, { label: 'PGP PUBLIC KEY BLOCK', checksum: checksumOf(bytes), ...options })
+
+/** A certificate with so many octets more than a multiple of three. */
+const plainOfRemainder = (remainder: number): Buffer => {
+  const bytes = [1, 2, 3].map((more) => {
+    return Buffer.concat([plain(), userIdPacket(`without a signature ${'x'.repeat(more)}`)])
+  })
+  return bytes.find(({ length }) => length % 3 === remainder) as Buffer
+}
 
 test('armored blocks are read with any text before, between and behind them', async () => {
   const blocks = [plain(), plain(second)].map((bytes) =>
@@ -55,6 +63,29 @@ test('a damaged block is told of and leaves the others', async () => {
   )
   assert.match(keyring.warnings[0] ?? '', /the block at line 1 is no ASCII armor/)
 })
+
+for (const remainder of [0, 1, 2])
+  test(`a block of 3n + ${remainder} octets is read without a checksum only where gpg 2.2 reads it`, async () => {
+    const bytes = plainOfRemainder(remainder)
+    const keyring = Buffer.from(`${blockOf(bytes, { checksum: '' })}${blockOf(plain(second))}`)
+    const { certificates, warnings } = await readKeyring(keyring)
+    assert.equal(certificates.length, remainder === 0 ? 1 : 2)
+    assert.match(warnings.join(), remainder === 0 ? /line 1 .*: it has no checksum/ : /^$/)
+  })
+
+for (const [what, options, problem] of [
+  ['a wrong checksum', { checksum: 'AAAA' }, /its checksum does not match/],
+  ['a line of headers that is none', { headers: 'nonsense\n' }, /a line before its data is not a header/],
+] as const)
+  test(`a block with ${what} is left out, as clients leave it out`, async () => {
+    const keyring = Buffer.from(`${blockOf(plain(), options)}${blockOf(plain(second))}`)
+    const { certificates, warnings } = await readKeyring(keyring)
+    assert.deepEqual(
+      certificates.map(({ fingerprint }) => fingerprint),
+      [second.fingerprint],
+    )
+    assert.match(warnings.join(), problem)
+  })
 
 test('a key of an unknown algorithm or version is told of and leaves the others', async () => {
   const unknown = Buffer.concat([octets([4]), uint32(start), octets([99, 1, 2, 3])])

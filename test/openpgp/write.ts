@@ -189,6 +189,17 @@ export function armored(
   return Buffer.from(`-----BEGIN ${label}-----\n${headers}\n${data}${trailer}\n-----END ${label}-----\n`)
 }
 
+/** RFC 9580, section 6.1.1, by long division. */
+export function checksumOf(data: Uint8Array): string {
+  let rest = 0xb704ce
+  for (const octet of data)
+    for (let bit = 7; bit >= 0; bit--) {
+      const isCarried = ((rest >> 23) ^ (octet >> bit)) & 1
+      rest = ((rest << 1) & 0xffffff) ^ (isCarried ? 0x864cfb : 0)
+    }
+  return octets([rest >> 16, rest >> 8, rest].map((part) => part & 0xff)).toString('base64')
+}
+
 /** The packets of a binary message that is not compressed. */
 export function packetsOf(message: Uint8Array): Packet[] {
   const cursor: Cursor = { octets: message, at: 0, code: 'truncated', what: 'The message' }
