@@ -65,6 +65,8 @@ export const refusalStatus = {
   'claim-digest': 422,
   'claim-reference': 422,
   'claim-optional': 422,
+  // What is wrong with the manifest of an image.
+  manifest: 422,
   // What is wrong with putting that claim there.
   'digest-mismatch': 422,
   'identity-mismatch': 422,

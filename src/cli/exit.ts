@@ -5,8 +5,8 @@ import { Refusal, type RefusalCode, refusalStatus } from '../refusal.ts'
 export const exit = { done: 0, no: 1, usage: 2, failure: 3 } as const
 export type ExitCode = (typeof exit)[keyof typeof exit]
 
-/** What is wrong with the operator's own files. */
-const operatorCodes = new Set<RefusalCode>(['configuration', 'data-folder', 'policy', 'keyring'])
+/** What is wrong with the files that a command was given. */
+const operatorCodes = new Set<RefusalCode>(['configuration', 'data-folder', 'policy', 'keyring', 'manifest'])
 
 /**
  * Wrong usage or configuration, a token among it, is for the caller to mend; everything else is a failure of server,

@@ -1,31 +1,30 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { readlinkSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
 import { Command } from 'commander'
-import { createClaim } from '../claim/claim.ts'
 import type { Digest } from '../reference/digest.ts'
 import { formatReference, type ImageReference, parseReference } from '../reference/reference.ts'
+import { type Location, requireStorable } from '../reference/tree-path.ts'
 import { Refusal } from '../refusal.ts'
-import { readSignature } from '../signature/signature.ts'
-import { type Cli, note } from './cli.ts'
+import { type Cli, note, print, printJson } from './cli.ts'
 import { type ExitCode, exit } from './exit.ts'
-import { type DigestOptions, digestOf, identityOf } from './image.ts'
+import { type DigestOptions, digestOf, identityOf, manifestsOf, onImage } from './image.ts'
+import { printable } from './printable.ts'
 import { tell, upload } from './push.ts'
-import { serverClient } from './server-client.ts'
+import { type ServerClient, serverClient } from './server-client.ts'
 import { onServer, type ServerOptions, uploadAccess } from './server-options.ts'
-import { version } from './version.ts'
+import { stage, writeNew } from './signature-files.ts'
+import { type Signer, signed, signerOf } from './signer.ts'
 
 interface SignOptions extends ServerOptions, DigestOptions {
   by?: string
   signerCommand?: string
+  all?: boolean
+  attestations?: boolean
   output?: string
   push?: boolean
   json?: boolean
 }
 
 export function signCommand(cli: Cli, ends: (code: ExitCode) => void): Command {
-  return onServer(new Command('sign'))
+  const command = new Command('sign')
     .description('sign an image with a key of your gpg (agent, smartcard, HSM), or another signer')
     .argument('<image>', 'as clients name it, with its tag; name:tag@digest names the digest as well')
     .option('--by <key>', 'the key, as gpg knows it: best its fingerprint')
@@ -33,112 +32,166 @@ export function signCommand(cli: Cli, ends: (code: ExitCode) => void): Command {
       '--signer-command <command>',
       'instead of gpg: what makes of a claim on its input a signed message on its output',
     )
-    .option('--digest <digest>', 'of the manifest in the registry')
-    .option('--manifest <file>', 'the manifest in the registry, as skopeo inspect --raw prints it')
-    .option('--output <file>', 'where to put the signature; - is standard output')
+  return onServer(onImage(command))
+    .option('--all', 'sign the index of an image of several platforms, and what clients verify: each in it')
+    .option('--attestations', 'with --all: sign its attestations too, for clients that copy the whole image')
+    .option(
+      '--output <file>',
+      'where to put the signature; - is standard output; with --all a staging folder',
+    )
     .option('--push', 'upload the signature')
     .option('--json', 'print a JSON document')
     .action(async (image: string, options: SignOptions) => ends(await sign(cli, image, options)))
 }
 
 async function sign(cli: Cli, image: string, options: SignOptions): Promise<ExitCode> {
-  const { output, push = false, json } = options
-  if (output === undefined && !push)
-    throw new Refusal('configuration', 'Say where the signature goes: --output FILE, --push, or both')
+  requireSense(options)
+  const { push = false, all = false, json } = options
   const signer = signerOf(options, cli.env)
   const access = push ? uploadAccess(cli.env, options) : null
   const named = parseReference(image)
-  const digest = await digestOf(named, options)
-  const signature = await signed({ named, digest }, signer)
-  if (output === '-') process.stdout.write(signature)
-  else if (output !== undefined) await writeNew(output, signature)
-  if (!access) return exit.done
-  const path = output ?? formatReference(identityOf(named))
+  const subjects = await subjectsOf(named, options, cli.env)
+  const made = await signEach(subjects, signer, options)
+  if (access) return pushEach(made, serverClient(access), options)
+  if (all && json) printJson(made.map(({ digest, platform, path }) => ({ digest, platform, path })))
+  else if (all) for (const { path } of made) print(printable(path ?? ''))
+  return exit.done
+}
+
+/** @throws Refusal configuration, before anybody is asked for a passphrase */
+function requireSense({ output, push = false, all = false, attestations = false }: SignOptions): void {
+  if (output === undefined && !push)
+    throw new Refusal('configuration', 'Say where the signature goes: --output, --push, or both')
+  if (all && output === '-') throw new Refusal('configuration', 'With --all, --output is a folder')
+  if (attestations && !all) throw new Refusal('configuration', '--attestations is for --all')
+}
+
+/** What is signed: one manifest under one name. */
+interface Subject {
+  reference: ImageReference
+  digest: Digest
+  /** Null for what is no part of an index. */
+  platform: string | null
+}
+
+/** Every instance before the index: who finds the index signed finds the rest signed as well. */
+async function subjectsOf(
+  named: ImageReference,
+  options: SignOptions,
+  env: NodeJS.ProcessEnv,
+): Promise<Subject[]> {
+  const reference = identityOf(named)
+  const manifests = await manifestsOf(named, options, env)
+  if (!options.all) {
+    const digest = manifests?.digest ?? (await digestOf(named, options, env))
+    if (manifests?.isIndex) note(indexAlone(manifests.instances.length))
+    return [{ reference, digest, platform: null }]
+  }
+  if (!manifests)
+    throw new Refusal('configuration', '--all needs the index: --from-registry, --oci-layout or --manifest')
+  const { digest: top, instances } = manifests
+  const chosen = instances.filter(({ isAttestation }) => options.attestations || !isAttestation)
+  const leftOut = instances.length - chosen.length
+  if (leftOut > 0)
+    note(
+      `lookaside: ${leftOut} attestations are left out, which no client runs; --attestations signs them too`,
+    )
+  const subjects = chosen.map(({ digest, platform }) => ({ reference, digest, platform }))
+  if (!subjects.some(({ digest }) => digest === top))
+    subjects.push({ reference, digest: top, platform: null })
+  for (const subject of subjects) requireStorable(locationOf(subject))
+  return subjects
+}
+
+function indexAlone(count: number): string {
+  return (
+    `lookaside: this signs the index alone. Clients verify the ${count} manifests in it, and never the index: ` +
+    '--all signs those too'
+  )
+}
+
+function locationOf({ reference: { path }, digest }: Subject): Location {
+  return { kind: 'repository', name: path, digest }
+}
+
+interface Made extends Subject {
+  signature: Uint8Array
+  /** The file it was written to; null where there is none. */
+  path: string | null
+}
+
+async function signEach(
+  subjects: Subject[],
+  signer: Signer,
+  { all = false, output }: SignOptions,
+): Promise<Made[]> {
+  const made: Made[] = []
   try {
-    const result = await upload(serverClient(access), { path, body: signature })
-    if (result.outcome === 'refused') await keep(signature, output)
-    return tell({ results: [result], failure: null }, json)
+    for (const subject of subjects) {
+      const signature = await signed(subject, signer)
+      // Known before it is written: it is not lost where that fails.
+      const one: Made = { ...subject, signature, path: null }
+      made.push(one)
+      if (all && output !== undefined) one.path = await stage(output, locationOf(subject), signature)
+      else one.path = await write(output, signature)
+    }
   } catch (error) {
-    await keep(signature, output)
+    await keep(made)
     throw error
   }
+  return made
 }
 
-interface Signer {
-  name: string
-  command: string
-  args: string[]
-  env: NodeJS.ProcessEnv
+async function write(output: string | undefined, signature: Uint8Array): Promise<string | null> {
+  if (output === undefined) return null
+  if (output === '-') process.stdout.write(signature)
+  else await writeNew(output, signature)
+  return output === '-' ? null : output
 }
 
-function signerOf({ by, signerCommand }: SignOptions, env: NodeJS.ProcessEnv): Signer {
-  if ((by === undefined) === (signerCommand === undefined))
-    throw new Refusal('configuration', 'Say who signs: --by KEY, or --signer-command COMMAND')
-  if (signerCommand !== undefined)
-    return { name: 'The signer', command: 'sh', args: ['-c', signerCommand], env }
-  const args = ['--batch', '--no-armor', '--local-user', by as string, '--output', '-', '--sign']
-  return { name: 'gpg', command: 'gpg', args, env: { ...env, ...terminal(env) } }
-}
-
-/** Where a pinentry without windows asks for the passphrase: the standard input of gpg is the claim. */
-function terminal(env: NodeJS.ProcessEnv): { GPG_TTY?: string } {
-  if (env.GPG_TTY || !process.stdin.isTTY) return {}
-  return { GPG_TTY: readlinkSync('/proc/self/fd/0') }
-}
-
-/** A signature that says what was asked for, and nothing else. */
-async function signed(
-  { named, digest }: { named: ImageReference; digest: Digest },
-  signer: Signer,
-): Promise<Uint8Array> {
-  const reference = identityOf(named)
-  const claim = createClaim({
-    reference,
-    digest,
-    creator: `lookaside ${version}`,
-    timestamp: Math.floor(Date.now() / 1000),
-  })
-  const { blob, claim: read } = readSigned(await runSigner(signer, claim), signer)
-  if (read.digest !== digest || read.dockerReference !== formatReference(reference))
-    throw new Error(`${signer.name} signed another claim than it was given`)
-  return blob
-}
-
-function readSigned(output: Uint8Array, { name }: Signer) {
-  try {
-    return readSignature(output, { sigstoreJson: false })
-  } catch (cause) {
-    throw new Error(`What ${name} made is no signature: ${(cause as Error).message}`, { cause })
+async function pushEach(made: Made[], send: ServerClient, { json }: SignOptions): Promise<ExitCode> {
+  const results: Parameters<typeof tell>[0]['results'] = []
+  const unsent: Made[] = []
+  let failure: Error | null = null
+  let stopped = false
+  for (const one of made) {
+    const path = one.path ?? nameOf(one)
+    if (stopped) {
+      results.push({ path, outcome: 'untried' })
+      unsent.push(one)
+      continue
+    }
+    try {
+      const result = await upload(send, { path, body: one.signature })
+      results.push(result)
+      if (result.outcome === 'refused') unsent.push(one)
+      // No other would fare better with that token.
+      stopped = result.outcome === 'refused' && result.status === 401
+    } catch (error) {
+      failure = error as Error
+      stopped = true
+      results.push({ path, outcome: 'failed', detail: failure.message })
+      unsent.push(one)
+    }
   }
+  await keep(unsent)
+  return tell({ results, failure }, json)
 }
 
-async function runSigner({ name, command, args, env }: Signer, claim: Uint8Array): Promise<Uint8Array> {
-  const child = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'inherit'] })
-  const ended = once(child, 'close').catch((cause: Error) => cause)
-  // A signer that fails before it has read the claim says why by itself.
-  child.stdin.on('error', () => {})
-  child.stdin.end(claim)
-  const chunks: Buffer[] = []
-  for await (const chunk of child.stdout) chunks.push(chunk)
-  const end = await ended
-  if (end instanceof Error) throw new Error(`${name} cannot be run: ${end.message}`, { cause: end })
-  const [code, signal] = end
-  if (code !== 0) throw new Error(`${name} did not sign: it ended with ${code ?? signal}`)
-  return Buffer.concat(chunks)
-}
-
-async function writeNew(file: string, signature: Uint8Array): Promise<void> {
-  try {
-    await writeFile(file, signature, { flag: 'wx' })
-  } catch (cause) {
-    throw new Refusal('configuration', `${file} cannot be written: ${(cause as Error).message}`, { cause })
-  }
+function nameOf({ reference, platform }: Subject): string {
+  return `${formatReference(reference)}${platform === null ? '' : ` (${platform})`}`
 }
 
 /** A signature may have cost a walk to the safe: it is not thrown away because the server is not there. */
-async function keep(signature: Uint8Array, output: string | undefined): Promise<void> {
-  if (output !== undefined && output !== '-') return
-  const file = `signature-${Date.now()}`
-  await writeNew(file, signature)
-  note(`lookaside: the signature is in ${file}; upload it with push`)
+async function keep(made: readonly Made[]): Promise<void> {
+  const lost = made.filter(({ path }) => path === null)
+  if (!lost.length) return
+  const now = Date.now()
+  if (lost.length === 1 && lost[0]) {
+    await writeNew(`signature-${now}`, lost[0].signature)
+    note(`lookaside: the signature is in signature-${now}; upload it with push`)
+    return
+  }
+  for (const one of lost) await stage(`signatures-${now}`, locationOf(one), one.signature)
+  note(`lookaside: ${lost.length} signatures are in signatures-${now}; upload them with push`)
 }

@@ -13,7 +13,7 @@ const layers = [
   ['signature'],
   ['policy'],
   ['durable'],
-  ['config', 'tls', 'trust', 'storage'],
+  ['config', 'tls', 'trust', 'storage', 'manifests'],
   ['tree'],
   ['admission'],
   ['mirror', 'bundle', 'bridge'],

@@ -9,17 +9,21 @@ export interface Registry {
   ca: string
 }
 
+export interface RegistryOptions {
+  /** Of its folder. */
+  name?: string
+  /** Its configuration, `auth`: whom it answers. */
+  auth?: Record<string, unknown>
+}
+
 /** An empty docker-registry, with a certificate of its own. */
-export async function startRegistry(folder: string): Promise<Registry> {
-  const home = join(folder, 'registry')
+export async function startRegistry(
+  folder: string,
+  { name = 'registry', auth }: RegistryOptions = {},
+): Promise<Registry> {
+  const home = join(folder, name)
   mkdirSync(home)
-  const certificate = join(home, 'registry.crt')
-  const key = join(home, 'registry.key')
-  await succeed('openssl', [
-    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-noenc', '-days', '2'],
-    ...['-subj', '/CN=registry', '-addext', 'subjectAltName=DNS:localhost'],
-    ...['-keyout', key, '-out', certificate],
-  ])
+  const { certificate, key } = await newCertificate(home, name)
   const configuration = join(home, 'config.json')
   // YAML has JSON in it.
   writeFileSync(
@@ -28,9 +32,25 @@ export async function startRegistry(folder: string): Promise<Registry> {
       version: '0.1',
       storage: { filesystem: { rootdirectory: join(home, 'storage') } },
       http: { addr: 'localhost:0', tls: { certificate, key } },
+      auth,
     }),
   )
   const listening = (line: string) => /listening on \S+:(\d+), tls/.exec(line)?.[1]
   const { readiness: port } = await start('docker-registry', ['serve', configuration], listening)
   return { host: `localhost:${port}`, ca: certificate }
+}
+
+/** Files of a certificate for localhost, which is its own CA, and of its key. */
+export async function newCertificate(
+  folder: string,
+  name: string,
+): Promise<{ certificate: string; key: string }> {
+  const certificate = join(folder, `${name}.crt`)
+  const key = join(folder, `${name}.key`)
+  await succeed('openssl', [
+    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-noenc', '-days', '2'],
+    ...['-subj', `/CN=${name}`, '-addext', 'subjectAltName=DNS:localhost'],
+    ...['-keyout', key, '-out', certificate],
+  ])
+  return { certificate, key }
 }

@@ -1,0 +1,47 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { formatSlotPath, type Location, maxSlot } from '../reference/tree-path.ts'
+import { Refusal } from '../refusal.ts'
+
+/**
+ * Writes a file that must not be there yet.
+ * @throws Refusal configuration
+ */
+export async function writeNew(file: string, signature: Uint8Array): Promise<void> {
+  if (!(await write(file, signature))) throw new Refusal('configuration', `${file} is there already (EEXIST)`)
+}
+
+/**
+ * Adds a signature to a staging tree, as `push` takes it, in the first slot of its location that is free: other signers
+ * may have been there before.
+ * @returns its file
+ * @throws Refusal configuration
+ */
+export async function stage(tree: string, location: Location, signature: Uint8Array): Promise<string> {
+  for (let slot = 1; slot <= maxSlot; slot++) {
+    const file = join(tree, formatSlotPath(location, slot))
+    if (slot === 1) await makeFolder(dirname(file))
+    if (await write(file, signature)) return file
+  }
+  throw new Refusal('configuration', `${tree} has ${maxSlot} signatures of ${location.digest} already`)
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true })
+  } catch (cause) {
+    throw new Refusal('configuration', `${folder} cannot be made: ${(cause as Error).message}`, { cause })
+  }
+}
+
+/** False where a file is there already. */
+async function write(file: string, signature: Uint8Array): Promise<boolean> {
+  try {
+    await writeFile(file, signature, { flag: 'wx' })
+    return true
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    if (code === 'EEXIST') return false
+    throw new Refusal('configuration', `${file} cannot be written: ${message}`, { cause })
+  }
+}
