@@ -2,7 +2,9 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { type AdmissionRules, type Admit, admission, viewCovers } from './admission/admit.ts'
 import { adoptForeignTree } from './admission/adopt.ts'
+import { repositoryOf } from './admission/place.ts'
 import { startAdmission } from './admission/thread.ts'
+import { operatorTrustNow } from './admission/trust-here.ts'
 import { runProgram } from './cli/program.ts'
 import type { RunningServer } from './cli/serve.ts'
 import type { Config } from './config/config.ts'
@@ -15,6 +17,7 @@ import { readPosition } from './tree/position.ts'
 import { isForeign } from './tree/projector.ts'
 import { type ProjectorMessage, startProjector } from './tree/thread.ts'
 import { treeLease, treeOf } from './tree/tree.ts'
+import type { TrustSettings } from './trust/operator.ts'
 
 /** The only place that builds: what the server is made of, and what the commands are given. */
 export async function main(argv: string[]): Promise<void> {
@@ -51,14 +54,9 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       ? startProjector(dataFolder, logProjector(log), crashed('projector'))
       : null
     if (projector) opened.push(projector.close)
-    const { policy } = config
     const admitting = startAdmission(
-      { dataFolder, rules, ...(policy !== undefined && { policy }) },
-      {
-        onCrash: crashed('admission'),
-        onAlarm: (problem) =>
-          log.error({ policy, problem }, 'the policy cannot be used; the last good one stays in force'),
-      },
+      { dataFolder, rules, trust: trustSettings(config) },
+      { onCrash: crashed('admission'), onAlarm: ({ alarm, about }) => log.error(about, alarm) },
     )
     opened.push(admitting.close)
     const certificates = await certificatesOf(config, storage, log)
@@ -72,6 +70,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
         if (admitted.outcome === 'added') projector?.nudge()
         return admitted
       },
+      gates: { ask: admitting.ask, repositoryOf: (image) => repositoryOf(image, rules.registries) },
       log,
       clock: Date.now,
       tls: certificates?.options ?? null,
@@ -92,11 +91,12 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
 
 /** Admission on the thread that asks, by the policy as it is now. */
 async function admissionHere(storage: Storage, config: Config): Promise<Admit> {
-  const rules = admissionRules(config)
-  if (config.policy === undefined) return admission(storage, rules)
-  const { loadAllTrust } = await import('./trust/trust.ts')
-  const trust = await loadAllTrust(config.policy)
-  return admission(storage, rules, () => trust)
+  const trust = await operatorTrustNow(trustSettings(config))
+  return admission(storage, admissionRules(config), () => trust)
+}
+
+function trustSettings({ policy, gates }: Config): TrustSettings {
+  return { gates, ...(policy !== undefined && { policy }) }
 }
 
 function admissionRules({ registries, digestViews, uploads }: Config): AdmissionRules {

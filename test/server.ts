@@ -24,6 +24,7 @@ export function testConfig(data: string, overrides: Partial<Config> = {}): Confi
     listen: { host: '127.0.0.1', port: 0 },
     tls: { mode: 'off' },
     workers: 1,
+    gates: {},
     reads: { cacheSeconds: 0, private: false },
     uploads: { maxBytes: 131072, sigstoreJson: false, stallSeconds: 30 },
     digestViews: [],

@@ -13,6 +13,7 @@ export type Pattern = string & { readonly [checked]: 'Pattern' }
 /** The glob that covers every repository. */
 export const everywhere = '**' as Pattern
 
+/** @throws Refusal bad-pattern */
 export function parsePattern(text: string): Pattern {
   if (!isPattern(text)) {
     throw new Refusal(
@@ -33,6 +34,7 @@ function isComponentPattern(component: string): boolean {
   return /^[a-z0-9._*-]+$/.test(component) && !component.includes('**')
 }
 
+/** Whether the pattern covers the repository, in time that grows with both and not faster. */
 export function matches(pattern: Pattern, repository: Repository): boolean {
   return matchesComponents(pattern.split('/'), repository.split('/'))
 }

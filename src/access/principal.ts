@@ -16,7 +16,10 @@ export interface Principal {
 
 const patternActions = ['push', 'withdraw', 'relocate', 'read'] as const
 
-/** Reads `push:team/**` or `admin`. */
+/**
+ * Reads `push:team/**` or `admin`.
+ * @throws Refusal bad-pattern
+ */
 export function parseScope(text: string): Scope {
   if (text === 'admin') return { action: 'admin' }
   const colon = text.indexOf(':')
@@ -30,6 +33,7 @@ export function parseScope(text: string): Scope {
   return { action, pattern: parsePattern(text.slice(colon + 1)) }
 }
 
+/** `push:team/**`; reading it again gives the same scope. */
 export function formatScope(scope: Scope): string {
   return scope.action === 'admin' ? 'admin' : `${scope.action}:${scope.pattern}`
 }

@@ -1,12 +1,16 @@
 import { matches, parsePattern } from '../access/pattern.ts'
 import type { Principal } from '../access/principal.ts'
 import type { JsonObject } from '../claim/json.ts'
+import { candidates } from '../openpgp/candidates.ts'
+import type { Keyring } from '../openpgp/keyring.ts'
+import { type CheckFunction, rememberingCheck, verifyMessage } from '../openpgp/verdict.ts'
 import type { Repository } from '../reference/repository.ts'
 import type { Location } from '../reference/tree-path.ts'
-import { readSignature } from '../signature/signature.ts'
-import type { Appended, DigestView, Storage, StoredSignature } from '../storage/storage.ts'
-import type { Trust } from '../trust/trust.ts'
+import { readSignature, type Signature } from '../signature/signature.ts'
+import type { Appended, DigestView, NewSignature, Storage, StoredSignature } from '../storage/storage.ts'
+import type { OperatorTrust } from '../trust/operator.ts'
 import { place, type Registry, requirePush, type Wanted } from './place.ts'
+import { noTrust } from './trust-here.ts'
 import { requireTrusted } from './trusted.ts'
 
 /** What the operator decided about signatures. */
@@ -35,12 +39,12 @@ export type Admit = (upload: Upload) => Promise<Admitted>
 
 /**
  * The one way in: every door hands what it received to this function, and adds no rule of its own. `trust` says what the
- * operator's policy is now; without it, what is well formed is admitted.
+ * operator trusts now; without a policy for uploads, what is well formed is admitted.
  */
 export function admission(
   storage: Pick<Storage, 'append'>,
   rules: AdmissionRules,
-  trust?: () => Trust,
+  trust: () => Pick<OperatorTrust, 'uploads' | 'keyring'> = () => noTrust,
   clock: () => number = Date.now,
 ): Admit {
   const viewsOf = digestViews(rules.digestViews)
@@ -50,7 +54,11 @@ export function admission(
     const signature = readSignature(bytes, { sigstoreJson: rules.sigstoreJson })
     const { claim, signer } = signature
     const home = place(claim, { repository, digest }, principal, rules.registries)
-    if (trust) await requireTrusted(signature, home.name, trust(), rules.registries, clock())
+    const { uploads: policy, keyring } = trust()
+    // What the policy and the keyring ask about a key is worked out once.
+    const check = rememberingCheck()
+    const now = clock()
+    if (policy) await requireTrusted(signature, home.name, policy, rules.registries, { now, check })
     const appended = await storage.append({
       home,
       views: viewsOf(home),
@@ -61,11 +69,30 @@ export function admission(
       host: claim.reference.host,
       dockerReference: claim.dockerReference,
       signer,
+      ...judged(signature, keyring, { now, check }),
       actor,
     })
-    const warnings = [...claim.warnings, ...sharedSpace(claim.reference.host, appended, rules)]
+    const warnings = [
+      ...claim.warnings,
+      ...sharedSpace(claim.reference.host, appended, rules),
+      ...supersededBy(signature, appended),
+    ]
     return { outcome: appended.outcome, signature: appended.signature, claim: claim.document, warnings }
   }
+}
+
+/** What the keys of the operator say of it, to be stored with it. */
+function judged(
+  { message }: Signature,
+  keyring: Keyring,
+  { now, check }: { now: number; check: CheckFunction },
+): Pick<NewSignature, 'checks' | 'validBy'> {
+  if (!message) return { checks: [], validBy: null }
+  const { verdict, key } = verifyMessage(message, keyring, Math.floor(now / 1000), check)
+  const checks = candidates(keyring, message.signature).map((candidate) => {
+    return { fingerprint: candidate.fingerprint, result: check(message, candidate) }
+  })
+  return { checks, validBy: verdict === 'valid' && key ? key.fingerprint : null }
 }
 
 /** The views that a repository location is also seen in. */
@@ -91,4 +118,9 @@ function sharedSpace(host: string, { otherHosts }: Appended, { registries }: Adm
   return [
     `${host} shares its paths here with ${otherHosts.join(', ')}: give each registry a prefix (registries) to keep them apart`,
   ]
+}
+
+function supersededBy({ identity }: Signature, { signature: served }: Appended): string[] {
+  if (served.identity === identity) return []
+  return [`signature ${served.id}, a later one by the same key, says the same: it is the one that is served`]
 }

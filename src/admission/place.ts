@@ -30,7 +30,7 @@ export function place(
   registries: readonly Registry[] | undefined,
 ): Location & { kind: 'repository' } {
   const { repository: explicit } = wanted
-  const usual = usualPlace(claim, registries)
+  const usual = repositoryOf(claim.reference, registries)
   const name = explicit ?? usual
   if (name instanceof Refusal) throw name
   requirePush(principal, name)
@@ -58,15 +58,18 @@ export function requirePush(principal: Principal, repository: Repository): void 
     throw new Refusal('not-allowed', `${principal.name} has no right push:${repository}`)
 }
 
-/** Where a claim belongs by itself, or why it belongs nowhere here. */
-function usualPlace({ reference }: Claim, registries: readonly Registry[] | undefined): Repository | Refusal {
+/** Where the signatures of an image are looked up: the prefix of its registry and its path; or why they are not here. */
+export function repositoryOf(
+  reference: ImageReference,
+  registries: readonly Registry[] | undefined,
+): Repository | Refusal {
   if (!registries) return reference.path
   const registry = registries.find(({ host }) => host === reference.host)
   if (!registry) {
     const hosts = registries.map(({ host }) => host).join(', ')
     return new Refusal(
       'registry-not-served',
-      `The claim names ${formatReference(reference)}; signatures are kept here for ${hosts || 'no registry'}`,
+      `Signatures are kept here for ${hosts || 'no registry'}, and not for ${formatReference(reference)}`,
     )
   }
   const name = registry.prefix ? `${registry.prefix}/${reference.path}` : reference.path
@@ -76,7 +79,7 @@ function usualPlace({ reference }: Claim, registries: readonly Registry[] | unde
   if (owner && owner.prefix !== registry.prefix)
     return new Refusal(
       'identity-mismatch',
-      `The claim names ${formatReference(reference)}; what is below ${owner.prefix} here is of ${owner.host} alone`,
+      `What is below ${owner.prefix} here is of ${owner.host} alone, and not of ${formatReference(reference)}`,
     )
   return name
 }

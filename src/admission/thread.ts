@@ -1,24 +1,29 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { Refusal, type RefusalCode } from '../refusal.ts'
+import type { TrustSettings } from '../trust/operator.ts'
 import type { AdmissionRules, Admit, Admitted, Upload } from './admit.ts'
+import type { AskGate, GateAnswer, GateQuestion } from './gates.ts'
 
 export interface AdmissionThreadData {
   dataFolder: string
   rules: AdmissionRules
-  /** The file of the policy, if there is one. */
-  policy?: string
+  trust: TrustSettings
 }
 
-/** What the thread has to say besides answers: the policy cannot be used as it is now, and the last good one stays. */
+/** What the thread has to say besides answers, such as that a policy cannot be used as it is now. */
 export interface AdmissionAlarm {
   alarm: string
+  about: Record<string, string>
 }
 
-export type AdmissionRequest = { kind: 'admit'; number: number; upload: Upload } | { kind: 'close' }
+export type AdmissionRequest =
+  | { kind: 'admit'; number: number; upload: Upload }
+  | { kind: 'ask'; number: number; question: GateQuestion }
+  | { kind: 'close' }
 
 export type AdmissionAnswer = { number: number } & (
-  | { admitted: Admitted }
+  | { result: Admitted | GateAnswer }
   | { refused: { code: RefusalCode; detail: string } }
   | { failed: string }
 )
@@ -26,12 +31,14 @@ export type AdmissionAnswer = { number: number } & (
 /** The most bytes of uploads that wait for the admission thread; what would go beyond is refused as `busy`. */
 const maxWaitingBytes = 64 * 1024 * 1024
 
-/** What one upload weighs besides its bytes. */
-const uploadOverhead = 1024
+/** What a request weighs besides the bytes of an upload. */
+const requestOverhead = 1024
 
 export interface AdmissionThread {
   /** @throws Refusal every refusal of admission, and busy */
   admit: Admit
+  /** @throws Refusal every refusal of a gate, and busy */
+  ask: AskGate
   /** Finishes what is under way. */
   close(): Promise<void>
 }
@@ -42,11 +49,11 @@ export interface AdmissionThread {
  */
 export function startAdmission(
   data: AdmissionThreadData,
-  { onCrash, onAlarm }: { onCrash(error: Error): void; onAlarm(problem: string): void },
+  { onCrash, onAlarm }: { onCrash(error: Error): void; onAlarm(alarm: AdmissionAlarm): void },
 ): AdmissionThread {
   const waiting = new Map<
     number,
-    { resolve(admitted: Admitted): void; reject(error: Error): void; weight: number }
+    { resolve(result: Admitted | GateAnswer): void; reject(error: Error): void; weight: number }
   >()
   let weight = 0
   let counter = 0
@@ -68,10 +75,10 @@ export function startAdmission(
     })
     exited = new Promise((resolve) => thread.once('exit', () => resolve()))
     thread.on('message', (answer: AdmissionAnswer | AdmissionAlarm) => {
-      if ('alarm' in answer) return onAlarm(answer.alarm)
+      if ('alarm' in answer) return onAlarm(answer)
       const entry = settle(answer.number)
       if (!entry) return
-      if ('admitted' in answer) entry.resolve(answer.admitted)
+      if ('result' in answer) entry.resolve(answer.result)
       else if ('refused' in answer) entry.reject(new Refusal(answer.refused.code, answer.refused.detail))
       else entry.reject(new Error(`Admission failed: ${answer.failed}`))
     })
@@ -79,25 +86,28 @@ export function startAdmission(
       worker = null
       onCrash(error as Error)
       for (const number of [...waiting.keys()])
-        settle(number)?.reject(new Refusal('busy', 'The upload was interrupted; try again', { cause: error }))
+        settle(number)?.reject(new Refusal('busy', 'It was interrupted; try again', { cause: error }))
     })
     return thread
   }
 
   worker = start()
 
+  const send = (request: { kind: 'admit'; upload: Upload } | { kind: 'ask'; question: GateQuestion }) =>
+    new Promise<Admitted | GateAnswer>((resolve, reject) => {
+      const size = (request.kind === 'admit' ? request.upload.bytes.length : 0) + requestOverhead
+      if (weight + size > maxWaitingBytes)
+        return reject(new Refusal('busy', 'Too much is waiting; try again in a second'))
+      const number = ++counter
+      weight += size
+      waiting.set(number, { resolve, reject, weight: size })
+      worker ??= start()
+      worker.postMessage({ ...request, number } satisfies AdmissionRequest)
+    })
+
   return {
-    admit: (upload: Upload) =>
-      new Promise((resolve, reject) => {
-        const size = upload.bytes.length + uploadOverhead
-        if (weight + size > maxWaitingBytes)
-          return reject(new Refusal('busy', 'Too many uploads are waiting; try again in a second'))
-        const number = ++counter
-        weight += size
-        waiting.set(number, { resolve, reject, weight: size })
-        worker ??= start()
-        worker.postMessage({ kind: 'admit', number, upload } satisfies AdmissionRequest)
-      }),
+    admit: (upload) => send({ kind: 'admit', upload }) as Promise<Admitted>,
+    ask: (question) => send({ kind: 'ask', question }) as Promise<GateAnswer>,
 
     async close() {
       if (waiting.size > 0) await new Promise<void>((resolve) => (idle = resolve))

@@ -1,6 +1,8 @@
 import type { Claim } from '../claim/claim.ts'
+import type { CheckFunction } from '../openpgp/verdict.ts'
 import { admits, namesFor } from '../policy/admits.ts'
 import type { TrialReason } from '../policy/evaluate.ts'
+import { formatKeyName, type KeyName } from '../policy/report.ts'
 import { requirementsFor } from '../policy/scope.ts'
 import type { ImageReference } from '../reference/reference.ts'
 import type { Repository } from '../reference/repository.ts'
@@ -20,25 +22,38 @@ export async function requireTrusted(
   home: Repository,
   trust: Trust,
   registries: readonly Registry[] | undefined,
-  now: number,
+  { now, check }: { now: number; check?: CheckFunction },
 ): Promise<void> {
-  const reasons: string[] = []
+  const reasons = new Set<string>()
+  const wanted = new Map<string, KeyName>()
   for (const name of namesOf(signature.claim, home, registries)) {
     const { scope, requirements } = requirementsFor(trust.policy, name)
-    const admission = await admits(requirements, name, signature, ({ blob }, requirement) =>
-      trust.verify(blob, requirement, now),
+    const admission = await admits(requirements, name, signature, (candidate, requirement) =>
+      trust.verify(candidate, requirement, now, check),
     )
     if (admission.admitted) return
-    if (admission.reason === 'closed') reasons.push(`${scope} takes no signatures`)
-    for (const { requirement, reasons: why, verdict } of admission.tried)
-      reasons.push(`${requirement.place}: ${why.map((reason) => inWords(reason, verdict)).join(' and ')}`)
+    if (admission.reason === 'closed') reasons.add(`${scope} takes no signatures`)
+    for (const { requirement, reasons: why, verdict } of admission.tried) {
+      reasons.add(`${requirement.place}: ${why.map((reason) => inWords(reason, verdict)).join(' and ')}`)
+      for (const key of await trust.keysOf(requirement)) wanted.set(key.fingerprint, key)
+    }
     if (admission.reason === 'none-accepts' && !admission.tried.length)
-      reasons.push(`${scope} asks for no signature of this kind`)
+      reasons.add(`${scope} asks for no signature of this kind`)
   }
   throw new Refusal(
     'not-trusted',
-    `${signedBy(signature)}, and no requirement would accept that: ${[...new Set(reasons)].join('; ')}`,
+    `${signedBy(signature)}, and no requirement would accept that: ${[...reasons].join('; ')}${accepted([...wanted.values()])}`,
   )
+}
+
+/** Of hundreds of keys a person reads the first ones. */
+const maxKeysNamed = 5
+
+function accepted(keys: KeyName[]): string {
+  if (!keys.length) return ''
+  const named = keys.slice(0, maxKeysNamed).map(formatKeyName)
+  const more = keys.length > maxKeysNamed ? ` and ${keys.length - maxKeysNamed} more` : ''
+  return `; the keys of these requirements are ${named.join(', ')}${more}`
 }
 
 /** How clients ask for what is kept there: as the claim says, and by each registry whose images are looked up there. */
@@ -60,5 +75,7 @@ function signedBy({ signer }: Signature): string {
 
 function inWords(reason: TrialReason, verdict: SignatureVerdict | null): string {
   if (reason === 'verdict') return verdict ? `${verdict.status} by its keys` : 'not verified'
-  return { format: 'another format', digest: 'another digest', identity: 'another identity' }[reason]
+  return { format: 'another format', digest: 'another digest', identity: 'another identity', age: 'too old' }[
+    reason
+  ]
 }

@@ -2,30 +2,54 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { Refusal } from '../refusal.ts'
 import { openSqlite } from '../storage/sqlite/sqlite.ts'
 import { admission } from './admit.ts'
+import { gateKeeper } from './gates.ts'
 import type { AdmissionAlarm, AdmissionAnswer, AdmissionRequest, AdmissionThreadData } from './thread.ts'
+import { operatorTrust } from './trust-here.ts'
+import { verdictKeeper } from './verdicts.ts'
+
+/** How soon a change of a policy or a keyring is in force, and how far stored verdicts may be behind the clock. */
+const lookMilliseconds = 1000
 
 /** The admission thread: OpenPGP work and commits happen here, off the thread that answers readers. */
-/** How soon a change of the policy or a keyring is in force. */
-const lookMilliseconds = 2000
-
 const port = parentPort as MessagePort
-const { dataFolder, rules, policy } = workerData as AdmissionThreadData
+const { dataFolder, rules, trust: settings } = workerData as AdmissionThreadData
 const storage = openSqlite({ dataFolder })
-const trust = policy === undefined ? null : await follow(policy)
-const admit = admission(storage, rules, trust?.current)
+const keeper = verdictKeeper(storage)
 
-async function follow(file: string) {
-  const { followTrust } = await import('../trust/trust.ts')
-  return followTrust(file, {
-    everyMs: lookMilliseconds,
-    onError: (error) => port.postMessage({ alarm: error.message } satisfies AdmissionAlarm),
-  })
+let closing = false
+let timer: NodeJS.Timeout | undefined
+let keeping = Promise.resolve()
+
+/** One step after the other; each sets the time of the next. */
+function keepVerdicts(): void {
+  clearTimeout(timer)
+  keeping = keeping
+    .then(() => keeper.step(() => closing))
+    .catch((error) => alarm('stored verdicts are behind; it is tried again', { problem: error.message }))
+    .then(() => {
+      clearTimeout(timer)
+      if (!closing) timer = setTimeout(keepVerdicts, lookMilliseconds)
+    })
 }
 
+const trust = await operatorTrust(settings, {
+  everyMs: lookMilliseconds,
+  onChange({ keyring }) {
+    keeper.use(keyring)
+    keepVerdicts()
+  },
+  onError: (policy, { message: problem }) =>
+    alarm('the policy cannot be used; the last good one stays in force', { policy, problem }),
+})
+await keeper.start()
+const admit = admission(storage, rules, trust.current)
+const ask = gateKeeper(storage, rules.registries, trust.current)
+
 port.on('message', (request: AdmissionRequest) => {
-  if (request.kind === 'close') return void storage.close().then(() => port.close())
-  admit(request.upload).then(
-    (admitted) => answer({ number: request.number, admitted }),
+  if (request.kind === 'close') return void close()
+  const work = request.kind === 'admit' ? admit(request.upload) : ask(request.question)
+  work.then(
+    (result) => answer({ number: request.number, result }),
     (error) =>
       answer(
         error instanceof Refusal
@@ -35,6 +59,20 @@ port.on('message', (request: AdmissionRequest) => {
   )
 })
 
+async function close(): Promise<void> {
+  closing = true
+  clearTimeout(timer)
+  trust.stop()
+  await keeping
+  keeper.close()
+  await storage.close()
+  port.close()
+}
+
 function answer(message: AdmissionAnswer): void {
   port.postMessage(message)
+}
+
+function alarm(text: string, about: Record<string, string>): void {
+  port.postMessage({ alarm: text, about } satisfies AdmissionAlarm)
 }

@@ -25,6 +25,7 @@ export interface Claim {
   warnings: string[]
 }
 
+/** Of which format the signature is that holds the claim; they differ in `critical.type`. */
 export type ClaimKind = 'simple-signing' | 'sigstore'
 
 /** containers-signature(5); for sigstore, signature/internal/sigstore_payload.go of c/image. */
@@ -40,6 +41,8 @@ const maxClientNameLength = 255
  * Reads a claim as strictly as the strictest client: containers-signature(5), c/image's signature/simple.go, and
  * beyond them no duplicate keys at any depth, no null as `creator` or `timestamp`, and a reference that parses.
  * Only `optional` may hold unknown keys; in a sigstore payload it may be null, as cosign writes it.
+ * @throws Refusal claim-json, claim-duplicate-key, claim-unknown-key, claim-missing-key, claim-type, claim-digest,
+ * claim-reference, claim-optional; too-large
  */
 export function readClaim(payload: Uint8Array, kind: ClaimKind = 'simple-signing'): Claim {
   if (payload.length > maxClaimSize)
@@ -63,7 +66,10 @@ export function readClaim(payload: Uint8Array, kind: ClaimKind = 'simple-signing
   return { digest, reference, dockerReference, ...optional, document, warnings: warnings(reference) }
 }
 
-/** A claim to be signed, byte for byte in the form c/image gives it; `readClaim` accepts it. */
+/**
+ * A claim to be signed, byte for byte in the form c/image gives it; `readClaim` accepts it.
+ * @throws Refusal as `readClaim`: where the facts make none
+ */
 export function createClaim(facts: {
   reference: ImageReference
   digest: Digest

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { Claim } from '../claim/claim.ts'
 import { readRegularFile } from '../durable/regular-file.ts'
 import { isArmored } from '../openpgp/armor.ts'
+import type { SignedMessage } from '../openpgp/message.ts'
 import { formatSlotPath, type Location, maxSlot } from '../reference/tree-path.ts'
 import { Refusal } from '../refusal.ts'
 import { readSignature, type SignatureFormat } from '../signature/signature.ts'
@@ -13,6 +14,7 @@ export interface FoundSignature {
   blob: Uint8Array
   format: SignatureFormat
   claim: Claim
+  message: SignedMessage | null
 }
 
 /** What is in a slot and is no signature. */
@@ -64,8 +66,8 @@ const unknownForms = new Set(['empty', 'not-openpgp'])
 function readSlotted(bytes: Uint8Array): Omit<FoundSignature, 'slot'> | Refusal {
   if (isArmored(bytes)) return new Refusal('not-openpgp', 'It is ASCII armor, which clients read in no slot.')
   try {
-    const { blob, format, claim } = readSignature(bytes, { sigstoreJson: true })
-    return { blob, format, claim }
+    const { blob, format, claim, message } = readSignature(bytes, { sigstoreJson: true })
+    return { blob, format, claim, message }
   } catch (error) {
     if (error instanceof Refusal) return error
     throw error

@@ -1,6 +1,7 @@
 import { pipeline } from 'node:stream/promises'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import type { SignatureDocument } from '../http/document.ts'
+import { verdictNames } from '../openpgp/verdict.ts'
 import { type Digest, isDigest, parseDigest } from '../reference/digest.ts'
 import { parseRepository, type Repository } from '../reference/repository.ts'
 import { type Cli, note } from './cli.ts'
@@ -11,6 +12,7 @@ import { onServer, type ServerOptions, serverAccess } from './server-options.ts'
 
 interface ListOptions extends ServerOptions {
   key?: string
+  verdict?: string
   limit?: number
   json?: boolean
 }
@@ -22,18 +24,29 @@ export function listCommand(cli: Cli, ends: (code: ExitCode) => void): Command {
     .description('list the signatures of a server, oldest first')
     .argument('[repository[@digest]]', 'only those of a repository, an image, or a digest alone')
     .option('--key <id>', 'only those that name this key: its id (16 hex digits) or fingerprint')
+    .addOption(
+      new Option('--verdict <verdict>', 'only those of which the keys of the server say this').choices(
+        verdictNames,
+      ),
+    )
     .option('--limit <n>', 'at most so many', parseLimit)
     .option('--json', 'print a JSON document')
-    .action(async (place: string | undefined, { key, limit, json: asJson, ...options }: ListOptions) => {
-      const query = { ...(place !== undefined && parsePlace(place)), key: key?.replaceAll(' ', '') }
-      const pages = pagesOf(
-        serverClient(serverAccess(cli.env, options)),
-        query,
-        limit ?? Number.POSITIVE_INFINITY,
-      )
-      await write(asJson ? json(pages) : table(pages))
-      ends(exit.done)
-    })
+    .action(
+      async (place: string | undefined, { key, verdict, limit, json: asJson, ...options }: ListOptions) => {
+        const query = {
+          ...(place !== undefined && parsePlace(place)),
+          key: key?.replaceAll(' ', ''),
+          verdict,
+        }
+        const pages = pagesOf(
+          serverClient(serverAccess(cli.env, options)),
+          query,
+          limit ?? Number.POSITIVE_INFINITY,
+        )
+        await write(asJson ? json(pages) : table(pages))
+        ends(exit.done)
+      },
+    )
 }
 
 function parseLimit(text: string): number {
@@ -93,15 +106,16 @@ async function* table(pages: AsyncIterable<SignatureDocument[]>): AsyncGenerator
   if (isEmpty) note('There is no such signature.')
 }
 
-const heading = ['ID', 'SLOT', 'ADDED', 'UNVERIFIED KEY', 'REPOSITORY@DIGEST', 'CLAIMED REFERENCE']
+const heading = ['ID', 'SLOT', 'ADDED', 'VERDICT', 'UNVERIFIED KEY', 'REPOSITORY@DIGEST', 'CLAIMED REFERENCE']
 
-function rowOf({ id, slot, added, signer, repository, digest, claim }: SignatureDocument): string {
+function rowOf({ id, slot, added, verdict, signer, repository, digest, claim }: SignatureDocument): string {
   const critical = (claim as { critical?: { identity?: Record<string, unknown> } } | null)?.critical
   const reference = critical?.identity?.['docker-reference']
   const cells = [
     id,
     slot,
     String(added).replace(/\.[0-9]+Z$/, 'Z'),
+    verdict,
     signer?.unverifiedKeyId ?? '-',
     `${repository}@${digest}`,
     reference ?? '-',
@@ -109,8 +123,15 @@ function rowOf({ id, slot, added, signer, repository, digest, claim }: Signature
   return row(...cells.map((cell) => printable(String(cell))))
 }
 
-function row(...[id = '', slot = '', added = '', key = '', ...rest]: string[]): string {
-  return [id.padStart(7), slot.padStart(4), added.padEnd(20), key.padEnd(16), ...rest].join('  ')
+function row(...[id = '', slot = '', added = '', verdict = '', key = '', ...rest]: string[]): string {
+  return [
+    id.padStart(7),
+    slot.padStart(4),
+    added.padEnd(20),
+    verdict.padEnd(11),
+    key.padEnd(16),
+    ...rest,
+  ].join('  ')
 }
 
 function indent(text: string): string {

@@ -1,4 +1,5 @@
 import type { Pattern } from '../access/pattern.ts'
+import type { GateRules } from '../policy/gate.ts'
 import type { Repository } from '../reference/repository.ts'
 import type { ListenAddress } from './listen.ts'
 import type { RawConfig } from './schema.ts'
@@ -16,6 +17,7 @@ export interface Config {
   registries?: ServedRegistry[]
   /** An absolute path of a file that can be read. Absent: what is well formed is admitted. */
   policy?: string
+  gates: Record<string, GateConfig>
   reads: RawConfig['reads']
   uploads: RawConfig['uploads']
   digestViews: DigestView[]
@@ -30,6 +32,11 @@ export type TlsConfig =
   | { mode: 'auto'; names: string[] }
   | { mode: 'files'; cert: string; key: string }
   | { mode: 'off' }
+
+/** `policy` is an absolute path of a file that can be read, as those of the keys are. */
+export interface GateConfig extends GateRules {
+  policy: string
+}
 
 export interface ServedRegistry {
   /** As image references have it after normalisation: `docker.io`, `localhost:5000`. */

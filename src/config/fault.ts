@@ -1,5 +1,5 @@
 import { Check } from 'typebox/schema'
-import { expected, formatPath, isSection, type Path, type SchemaNode } from './keys.ts'
+import { expected, formatPath, isSection, type Path, type SchemaNode, valuesOf } from './keys.ts'
 
 /** What is wrong with a value, and at which place in it. */
 export interface Fault {
@@ -13,22 +13,29 @@ export interface Fault {
  * pass for "everybody".
  */
 export function findFault(node: SchemaNode, value: unknown, path: Path = []): Fault | undefined {
-  if (isSection(node)) return isEmptySection(value, path) ? undefined : findFaultInObject(node, value, path)
-  if (node.type === 'array' && Array.isArray(value) && value.length >= (node.minItems ?? 0)) {
-    return first(value, (item, index) => findFault(node.items ?? {}, item, [...path, index]))
+  return findFaultIn(node, value, path, false)
+}
+
+/** `isPart`: what is in a list or a mapping must be whole, as it gets no values from elsewhere. */
+function findFaultIn(node: SchemaNode, value: unknown, path: Path, isPart: boolean): Fault | undefined {
+  if (isSection(node)) {
+    return value === null && !isPart ? undefined : findFaultInObject(node, value, path, isPart)
   }
-  if (Check(node, value)) return undefined
+  const named = valuesOf(node)
+  if (named !== undefined && isObject(value)) {
+    return first(Object.entries(value), ([name, member]) => findFaultIn(named, member, [...path, name], true))
+  }
+  if (node.type === 'array' && Array.isArray(value) && value.length >= (node.minItems ?? 0)) {
+    return first(value, (item, index) => findFaultIn(node.items ?? {}, item, [...path, index], true))
+  }
+  if (node.$comment !== undefined ? isObject(value) : Check(node, value)) return undefined
   return { path, message: `must be ${expected(node)}${found(value)}` }
 }
 
-function isEmptySection(value: unknown, path: Path): boolean {
-  return value === null && !path.some((part) => typeof part === 'number')
-}
-
-function findFaultInObject(node: SchemaNode, value: unknown, path: Path): Fault | undefined {
+function findFaultInObject(node: SchemaNode, value: unknown, path: Path, isPart: boolean): Fault | undefined {
   if (!isObject(value)) return { path, message: `must be ${expected(node)}${found(value)}` }
   const known = node.properties ?? {}
-  const missing = path.some((part) => typeof part === 'number')
+  const missing = isPart
     ? node.required?.find((name) => !Object.hasOwn(value, name) && known[name]?.default === undefined)
     : undefined
   return (
@@ -36,7 +43,7 @@ function findFaultInObject(node: SchemaNode, value: unknown, path: Path): Fault 
       const child = Object.hasOwn(known, name) ? known[name] : undefined
       return child === undefined
         ? { path: [...path, name], message: notKnown(Object.keys(known), path) }
-        : findFault(child, member, [...path, name])
+        : findFaultIn(child, member, [...path, name], isPart)
     }) ?? (missing === undefined ? undefined : { path, message: `has no ${missing}` })
   )
 }

@@ -1,17 +1,30 @@
 import { accessSync, constants, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parsePattern } from '../access/pattern.ts'
+import { parseDuration } from '../access/token.ts'
+import type { JsonObject } from '../claim/json.ts'
+import type { Threshold } from '../policy/gate.ts'
+import { defaultSignedIdentity, readSignedIdentity } from '../policy/signed-identity.ts'
 import { parseReference } from '../reference/reference.ts'
 import { parseRepository } from '../reference/repository.ts'
 import { Refusal } from '../refusal.ts'
 import { parseServerName } from '../tls/names.ts'
-import type { Config, DigestView, ServedRegistry, TlsConfig } from './config.ts'
+import type { Config, DigestView, GateConfig, ServedRegistry, TlsConfig } from './config.ts'
 import { ConfigurationError } from './configuration-error.ts'
 import { isObject } from './fault.ts'
-import { isSection, type Key, keysIn, type Path, root, type SchemaNode } from './keys.ts'
+import {
+  formatPath,
+  isSection,
+  type Key,
+  keysIn,
+  type Path,
+  root,
+  type SchemaNode,
+  valuesOf,
+} from './keys.ts'
 import { type ListenAddress, parseListenAddress } from './listen.ts'
 import type { RawConfig } from './schema.ts'
-import type { Settings } from './settings.ts'
+import type { Setting, Settings } from './settings.ts'
 
 /** Fills in the defaults, reads each text into what it means and checks the settings against each other. */
 export function interpret(settings: Settings, workingDirectory: string): Config {
@@ -25,6 +38,7 @@ export function interpret(settings: Settings, workingDirectory: string): Config 
     workers: raw.workers,
     ...(raw.registries !== undefined && { registries: readRegistries(raw.registries, settings) }),
     ...(raw.policy !== undefined && { policy: readableFile(['policy'], raw.policy, settings) }),
+    gates: readGates(raw.gates, settings),
     reads: raw.reads,
     uploads: raw.uploads,
     digestViews: readDigestViews(raw.digestViews, settings),
@@ -44,10 +58,20 @@ function withDefaults(key: Key, settings: Settings): unknown {
 }
 
 function withItemDefaults(node: SchemaNode, value: unknown): unknown {
-  if (!Array.isArray(value)) return value
-  const properties = Object.entries(node.items?.properties ?? {})
-  const defaults = Object.fromEntries(properties.map(([name, { default: fallback }]) => [name, fallback]))
-  return value.map((item) => (isObject(item) ? { ...defaults, ...item } : item))
+  const named = valuesOf(node)
+  if (named !== undefined && isObject(value)) {
+    return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, withDefault(named, item)]))
+  }
+  return Array.isArray(value) ? value.map((item) => withDefault(node.items ?? {}, item)) : value
+}
+
+function withDefault({ properties = {} }: SchemaNode, item: unknown): unknown {
+  if (!isObject(item)) return item
+  const members = Object.entries(properties).flatMap(([name, node]) => {
+    const value = Object.hasOwn(item, name) ? withItemDefaults(node, item[name]) : node.default
+    return value === undefined ? [] : [[name, value]]
+  })
+  return Object.fromEntries(members)
 }
 
 function readListen(text: string, settings: Settings): ListenAddress {
@@ -92,8 +116,8 @@ function readServerName(text: string, index: number, settings: Settings): string
   return refuse(settings, ['tls', 'names', index], `must be a DNS name or an IP address, not "${text}"`)
 }
 
-function readableFile(place: string[], path: string, settings: Settings): string {
-  const absolute = resolve(settings.get(place.join('.'))?.directory ?? '', path)
+function readableFile(place: Path, path: string, settings: Settings): string {
+  const absolute = resolve(settingAt(settings, place)?.directory ?? '', path)
   try {
     accessSync(absolute, constants.R_OK)
   } catch (cause) {
@@ -151,6 +175,49 @@ function isRegistryHost(host: string): boolean {
   }
 }
 
+function readGates(raw: RawConfig['gates'], settings: Settings): Record<string, GateConfig> {
+  const read = Object.entries(raw).map(([name, { policy, keys, maxAge, index }]): [string, GateConfig] => {
+    const place = ['gates', name]
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) {
+      refuse(
+        settings,
+        place,
+        'is no name for a gate: letters, digits, dots, underscores and dashes, up to 64',
+      )
+    }
+    const gate = {
+      policy: readableFile([...place, 'policy'], policy, settings),
+      thresholds: keys.map((each, at) => readThreshold(each, [...place, 'keys', at], settings)),
+      maxAge:
+        maxAge === undefined ? null : meant(settings, [...place, 'maxAge'], () => parseDuration(maxAge)),
+      index,
+    }
+    return [name, gate]
+  })
+  return Object.fromEntries(read)
+}
+
+type RawThreshold = RawConfig['gates'][string]['keys'][number]
+
+function readThreshold(
+  { atLeast, of, signedIdentity }: RawThreshold,
+  place: Path,
+  settings: Settings,
+): Threshold {
+  return {
+    type: 'threshold',
+    place: formatPath(place),
+    atLeast,
+    keys: { paths: of.map((file, at) => readableFile([...place, 'of', at], file, settings)) },
+    signedIdentity:
+      signedIdentity === undefined
+        ? defaultSignedIdentity
+        : meant(settings, [...place, 'signedIdentity'], () =>
+            readSignedIdentity(signedIdentity as JsonObject, 'signedIdentity'),
+          ),
+  }
+}
+
 function readDigestViews(raw: RawConfig['digestViews'], settings: Settings): DigestView[] {
   return raw.map(({ base, repositories }, index) => {
     const place = ['digestViews', index]
@@ -177,8 +244,14 @@ function meant<Meaning>(settings: Settings, path: Path, parse: () => Meaning): M
 }
 
 function refuse(settings: Settings, path: Path, message: string): never {
-  const list = path.findIndex((part) => typeof part === 'number')
-  const keys = list < 0 ? path : path.slice(0, list)
-  const place = settings.get(keys.join('.'))?.at(path) ?? keys.join('.')
-  throw new ConfigurationError(`${place} ${message}`)
+  throw new ConfigurationError(`${settingAt(settings, path)?.at(path) ?? formatPath(path)} ${message}`)
+}
+
+/** The setting that a place is in: that of a list or a mapping has everything in it. */
+function settingAt(settings: Settings, path: Path): Setting | undefined {
+  for (let length = path.length; length > 0; length--) {
+    const setting = settings.get(path.slice(0, length).join('.'))
+    if (setting !== undefined) return setting
+  }
+  return undefined
 }

@@ -12,6 +12,10 @@ export interface SchemaNode {
   properties?: Record<string, SchemaNode>
   required?: string[]
   items?: SchemaNode
+  /** Of a mapping: names that the operator chooses, and what each of them leads to. */
+  patternProperties?: Record<string, SchemaNode>
+  /** What the value must be, where JSON Schema does not say it. */
+  $comment?: string
   anyOf?: SchemaNode[]
   enum?: string[]
   const?: string
@@ -21,7 +25,7 @@ export interface SchemaNode {
   minItems?: number
 }
 
-/** A section or a setting. A setting is anything but an object, so a list is one setting, whatever is in it. */
+/** A section or a setting. A list is one setting, whatever is in it, and so is a mapping of names that are chosen freely. */
 export interface Key {
   path: readonly string[]
   name: string
@@ -44,7 +48,12 @@ export function allKeys(section: Key = root): Key[] {
 }
 
 export function isSection(node: SchemaNode): boolean {
-  return node.type === 'object'
+  return node.type === 'object' && node.patternProperties === undefined
+}
+
+/** What the names of a mapping lead to; undefined for what is none. */
+export function valuesOf({ patternProperties }: SchemaNode): SchemaNode | undefined {
+  return patternProperties && Object.values(patternProperties)[0]
 }
 
 /** `tls.cert` and `registries[1].prefix`. */
@@ -81,6 +90,8 @@ export function describeKey(name: string): string {
 
 /** What a value must be: "an integer from 1 to 64 or auto". Ends a sentence that starts with "must be". */
 export function expected(node: SchemaNode): string {
+  if (node.$comment !== undefined) return node.$comment
+  if (valuesOf(node) !== undefined) return 'a mapping of names'
   if (node.anyOf !== undefined) return node.anyOf.map(expected).join(' or ')
   if (node.enum !== undefined) return node.enum.join(', ').replace(/, ([^,]*)$/, ' or $1')
   if (node.const !== undefined) return node.const

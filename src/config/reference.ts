@@ -1,7 +1,16 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
-import { allKeys, expected, flags, isSection, type Key, type SchemaNode, variableOf } from './keys.ts'
+import {
+  allKeys,
+  expected,
+  flags,
+  isSection,
+  type Key,
+  type SchemaNode,
+  valuesOf,
+  variableOf,
+} from './keys.ts'
 
 /** The texts that are made from the schema, by their path from the folder of the project. */
 export function referenceTexts(): Record<string, string> {
@@ -30,9 +39,7 @@ function entry(key: Key, index: number, keys: Key[]): string[] {
 function comments(node: SchemaNode): string[] {
   const { description = '', default: fallback, examples = [] } = node
   if (isSection(node)) return [description]
-  const items = Object.entries(node.items?.properties ?? {}).map(
-    ([name, item]) => `${name}: ${item.description}.`,
-  )
+  const items = partsOf(node).map(({ name, node: part }) => `${name.slice(1)}: ${part.description}.`)
   const type = node.type === 'string' ? [] : [`Must be ${expected(node)}.`]
   const example = examples.map((value) =>
     fallback === undefined ? 'Not set by default; for example:' : `For example: ${yaml(value)}`,
@@ -78,10 +85,17 @@ This page is made from \`src/config/schema.ts\`; \`node src/config/reference.ts 
 function rows(key: Key): string[] {
   const flag = flags[key.name]
   const names = [variableOf(key), ...(flag === undefined ? [] : [flag])].map(code).join(' ')
-  const items = Object.entries(key.node.items?.properties ?? {}).map(([name, item]) =>
-    row(`${key.name}[].${name}`, '', item),
-  )
+  const items = partsOf(key.node, key.name).map(({ name, node }) => row(name, '', node))
   return [row(key.name, names, key.node), ...items]
+}
+
+/** What is in a list or a mapping: `[].host`, `.NAME.keys[].of`. */
+function partsOf(node: SchemaNode, name = ''): { name: string; node: SchemaNode }[] {
+  const named = valuesOf(node)
+  const holder = named === undefined ? `${name}[]` : `${name}.NAME`
+  return Object.entries((named ?? node.items)?.properties ?? {}).flatMap(([key, part]) => {
+    return [{ name: `${holder}.${key}`, node: part }, ...partsOf(part, `${holder}.${key}`)]
+  })
 }
 
 function row(name: string, names: string, node: SchemaNode): string {

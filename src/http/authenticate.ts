@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
-import { type Principal, parseScope } from '../access/principal.ts'
+import { may, type Principal, parseScope } from '../access/principal.ts'
 import { parseToken, secretMatches } from '../access/token.ts'
+import type { Repository } from '../reference/repository.ts'
 import { Refusal } from '../refusal.ts'
 import type { Tokens } from '../storage/storage.ts'
 
@@ -38,6 +39,24 @@ export function authenticator(storage: Pick<Tokens, 'token'>, clock: () => numbe
       principal: { name: record.name, scopes: record.scopes.map(parseScope) },
       actor: `token:${record.id} ${record.name}`,
     }
+  }
+}
+
+/** What a caller may read of what is not open to clients without asking. */
+export interface Reader {
+  name: string
+  /** Without a repository: everything. */
+  mayRead(repository?: Repository): boolean
+}
+
+export type Readers = (request: FastifyRequest) => Promise<Reader>
+
+/** Everybody may read everything, where reads are not private. */
+export function readersBy(authenticate: Authenticate, isPrivate: boolean): Readers {
+  if (!isPrivate) return async () => ({ name: 'everybody', mayRead: () => true })
+  return async (request) => {
+    const { principal } = await authenticate(request)
+    return { name: principal.name, mayRead: (repository) => may(principal, 'read', repository) }
   }
 }
 

@@ -1,10 +1,11 @@
 import { type Static, Type } from 'typebox'
 import type { JsonObject } from '../claim/json.ts'
+import { verdictNames } from '../openpgp/verdict.ts'
 import { formatSlotPath } from '../reference/tree-path.ts'
 import type { StoredSignature } from '../storage/storage.ts'
 import { treePrefix } from './reads.ts'
 
-const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) =>
+export const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) =>
   Type.Union([type, Type.Null()])
 
 export const SignatureDocument = Type.Object({
@@ -30,7 +31,19 @@ export const SignatureDocument = Type.Object({
       { description: 'What the signature says of itself; nobody has vouched for it' },
     ),
   ),
-  verdict: Type.String({ description: 'What verification against the keyrings said' }),
+  verdict: Type.Enum([...verdictNames], {
+    description: 'What the keys of the policy and of the gates say of it, as of now',
+  }),
+  key: Nullable(
+    Type.Object(
+      {
+        fingerprint: Type.String(),
+        primaryFingerprint: Type.String(),
+        userId: Nullable(Type.String()),
+      },
+      { description: 'Whose verdict it is; null for `unknown-key`' },
+    ),
+  ),
   warnings: Type.Optional(Type.Array(Type.String())),
 })
 export type SignatureDocument = Static<typeof SignatureDocument>
@@ -41,7 +54,8 @@ export function signatureDocument(
   claim: JsonObject,
   origin: string,
 ): SignatureDocument {
-  const { id, repository, digest, slot, sha256, identity, blob, format, added, signer } = signature
+  const { id, repository, digest, slot, sha256, identity, blob, format, added, signer, verdict, key } =
+    signature
   return {
     id,
     repository,
@@ -60,8 +74,12 @@ export function signatureDocument(
       unverifiedCreated: date(signer.unverifiedCreated),
       unverifiedExpires: signer.unverifiedExpires === null ? null : date(signer.unverifiedExpires),
     },
-    // No keyring has been asked.
-    verdict: 'unknown-key',
+    verdict,
+    key: key && {
+      fingerprint: key.fingerprint,
+      primaryFingerprint: key.primaryFingerprint,
+      userId: key.userId,
+    },
   }
 }
 

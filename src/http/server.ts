@@ -15,8 +15,9 @@ import type { Admit } from '../admission/admit.ts'
 import { normaliseUrlPath } from '../reference/tree-path.ts'
 import { Refusal } from '../refusal.ts'
 import type { Reading, Tokens } from '../storage/storage.ts'
-import { authenticator } from './authenticate.ts'
+import { authenticator, readersBy } from './authenticate.ts'
 import { isFlood, rawServer, refuseGarbage } from './connections.ts'
+import { type GatesOptions, gateRoutes } from './gates.ts'
 import { healthRoutes } from './health.ts'
 import { badParameter, sendProblem } from './problem.ts'
 import { startReads, treePrefix } from './reads.ts'
@@ -42,6 +43,7 @@ const sweepMilliseconds = 20
 export interface LookasideServerOptions {
   storage: Reading & Pick<Tokens, 'token'>
   admit: Admit
+  gates: Omit<GatesOptions, 'readers'>
   log: FastifyBaseLogger
   clock: () => number
   /** Certificate and key; null: plain HTTP. */
@@ -111,7 +113,9 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
   })
   const authenticate = authenticator(storage, clock)
   uploadRoutes(app, { admit, authenticate, maxBytes: uploads.maxBytes, origin })
-  signatureRoutes(app, { storage, authenticate, private: options.reads.private, origin })
+  const readers = readersBy(authenticate, options.reads.private)
+  signatureRoutes(app, { storage, readers, origin })
+  gateRoutes(app, { ...options.gates, readers })
   healthRoutes(app, storage)
   await app.register(fastifyStatic, {
     root: join(import.meta.dirname, 'public'),

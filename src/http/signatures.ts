@@ -1,21 +1,18 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import { may } from '../access/principal.ts'
+import { verdictNames } from '../openpgp/verdict.ts'
 import { parseDigest } from '../reference/digest.ts'
-import { parseRepository, type Repository } from '../reference/repository.ts'
+import { parseRepository } from '../reference/repository.ts'
 import { Refusal } from '../refusal.ts'
 import { readSignature } from '../signature/signature.ts'
 import type { Query, Reading, StoredSignature } from '../storage/storage.ts'
-import type { Authenticate } from './authenticate.ts'
+import type { Readers } from './authenticate.ts'
 import { SignatureDocument, signatureDocument } from './document.ts'
 import type { App } from './server.ts'
 
 export interface SignaturesOptions {
   storage: Pick<Reading, 'find' | 'list'>
-  authenticate: Authenticate
-  /** Whether asking takes the right to read. Slots stay open. */
-  private: boolean
+  readers: Readers
   origin(): string
 }
 
@@ -34,27 +31,18 @@ const Whole = Type.String({ pattern: '^(0|[1-9][0-9]{0,14})$' })
 const Page = Type.Object({
   signatures: Type.Array(SignatureDocument),
   next: Type.Union([Type.Integer(), Type.Null()], {
-    description: 'For `after`; null where this is the last page',
+    description:
+      'For `after`; null where this is the last page. A page may be short, or empty, and not be the last.',
   }),
 })
 
 /** What is stored, as documents. */
 export function signatureRoutes(app: App, options: SignaturesOptions): void {
-  const { storage, origin } = options
+  const { storage, readers, origin } = options
 
   const read = (signature: StoredSignature) => {
     const { claim, claimSize } = readSignature(signature.blob, { sigstoreJson: true })
     return { document: signatureDocument(signature, claim.document, origin()), claimSize }
-  }
-
-  /** What this caller may see: everything, where reads are not private. */
-  const reader = async (request: FastifyRequest) => {
-    if (!options.private) return { name: 'everybody', mayRead: () => true }
-    const { principal } = await options.authenticate(request)
-    return {
-      name: principal.name,
-      mayRead: (repository?: Repository) => may(principal, 'read', repository),
-    }
   }
 
   app.get(
@@ -68,6 +56,7 @@ export function signatureRoutes(app: App, options: SignaturesOptions): void {
             key: Type.Optional(
               Type.String({ pattern: '^(0x)?([0-9A-Fa-f]{16}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})$' }),
             ),
+            verdict: Type.Optional(Type.Enum([...verdictNames])),
             after: Type.Optional(Whole),
             limit: Type.Optional(Whole),
           },
@@ -77,26 +66,27 @@ export function signatureRoutes(app: App, options: SignaturesOptions): void {
       },
     },
     async (request) => {
-      const { repository, digest, key } = request.query
+      const { repository, digest, key, verdict } = request.query
       const limit = Number(request.query.limit ?? 100)
       if (limit < 1 || limit > maxPage)
         throw new Refusal('bad-request', `The parameter "limit" is from 1 to ${maxPage}`)
       const query: Query = {
+        ...(verdict !== undefined && { verdict }),
         after: Number(request.query.after ?? 0),
-        limit: limit + 1,
+        limit,
         maxBytes: maxPageBlobs,
       }
       if (repository !== undefined) query.repository = parseRepository(repository)
       if (digest !== undefined) query.digest = parseDigest(digest)
       if (key !== undefined) query.key = key.replace(/^0x/, '').toUpperCase()
-      const { name, mayRead } = await reader(request)
+      const { name, mayRead } = await readers(request)
       if (!mayRead(query.repository))
         throw new Refusal('not-allowed', `${name} has no right read:${query.repository ?? '**'}`)
-      const found = await storage.list(query)
+      const { signatures: found, next } = await storage.list(query)
       const signatures: SignatureDocument[] = []
       let claims = 0
       let sinceTurn = 0
-      for (const signature of found.slice(0, limit)) {
+      for (const signature of found) {
         const { document, claimSize } = read(signature)
         signatures.push(document)
         claims += claimSize
@@ -106,9 +96,7 @@ export function signatureRoutes(app: App, options: SignaturesOptions): void {
         sinceTurn = 0
         await nextTurn()
       }
-      const blobs = found.reduce((sum, { blob }) => sum + blob.length, 0)
-      const mayBeLast = signatures.length === found.length && blobs < maxPageBlobs
-      return { signatures, next: mayBeLast ? null : (signatures.at(-1)?.id ?? null) }
+      return { signatures, next: signatures.length < found.length ? (signatures.at(-1)?.id ?? null) : next }
     },
   )
 
@@ -121,7 +109,7 @@ export function signatureRoutes(app: App, options: SignaturesOptions): void {
       },
     },
     async (request) => {
-      const { mayRead } = await reader(request)
+      const { mayRead } = await readers(request)
       const signature = await storage.find(Number(request.params.id))
       // Who may not read it does not learn that it is there.
       if (!signature || !mayRead(signature.repository))

@@ -12,6 +12,8 @@ export interface Question {
   image: ImageReference
   /** Of the manifest they get by that name. */
   digest: Digest
+  /** Seconds since 1970: signatures made before do not count. Clients know no such bound; gates do. */
+  madeSince?: number
 }
 
 /** A signature found with the image. `readSignature` gives one; a caller may add where it found it. */
@@ -27,15 +29,17 @@ export interface Verdict {
   fingerprint: string | null
   primaryFingerprint: string | null
   userId: string | null
+  /** Seconds since 1970, as the signature says: so it is, where a key vouches for it. */
+  created: number
 }
 
 /**
  * Verifies a signature by the keys of one requirement and no others, whose `keyType` is GPGKeys. It is asked of
  * signatures in the simple-signing format, one after the other, as often as requirements want to know.
  */
-export type Verify<C extends Candidate, V extends Verdict> = (
+export type Verify<C extends Candidate, V extends Verdict, R = SignedBy> = (
   candidate: C,
-  requirement: SignedBy,
+  requirement: R,
 ) => V | Promise<V>
 
 /** A signature that was tried, and every reason why it does not count; with none, it does. */
@@ -51,25 +55,33 @@ export interface Trial<C extends Candidate, V extends Verdict> {
  * - `verdict`: the keys do not vouch for it; see the verdict.
  * - `digest`: its claim is of another manifest, or names this one by another algorithm.
  * - `identity`: its claim has a reference that `signedIdentity` does not accept for the image.
+ * - `age`: it was made before `madeSince`.
  */
-export type TrialReason = 'format' | 'verdict' | 'digest' | 'identity'
+export type TrialReason = 'format' | 'verdict' | 'digest' | 'identity' | 'age'
+
+/** A signature that counts. */
+export interface Proof<C extends Candidate, V extends Verdict> {
+  candidate: C
+  verdict: V
+}
 
 /**
- * What came of one requirement. Met without a signature: anything is accepted. Not met:
+ * What came of one requirement. Met by no signature: anything is accepted. Not met:
  *
  * - `rejected`: the policy accepts no such image.
  * - `not-supported`: signatures of this kind cannot be verified here, so nothing is known; clients that can may accept.
  * - `no-signature`: there is none with the image.
  * - `none-accepted`: none of those that are there counts; see `tried`.
+ * - `too-few-keys`: some count, and not by as many keys as a gate asks for; see `by`.
  */
-export type Outcome<C extends Candidate, V extends Verdict> = { requirement: Requirement } & (
-  | { met: true; by: { candidate: C; verdict: V } | null; tried: Trial<C, V>[] }
-  | {
-      met: false
-      reason: 'rejected' | 'not-supported' | 'no-signature' | 'none-accepted'
-      tried: Trial<C, V>[]
-    }
-)
+export interface Outcome<C extends Candidate, V extends Verdict, R = Requirement> {
+  requirement: R
+  /** Null where it is met. */
+  unmet: 'rejected' | 'not-supported' | 'no-signature' | 'none-accepted' | 'too-few-keys' | null
+  by: Proof<C, V>[]
+  /** What was looked at and does not count. */
+  tried: Trial<C, V>[]
+}
 
 export interface Evaluation<C extends Candidate, V extends Verdict> {
   passed: boolean
@@ -94,7 +106,7 @@ export async function evaluate<C extends Candidate, V extends Verdict>(
   for (const requirement of requirements) {
     outcomes.push(await outcomeOf(requirement, question, candidates, verify))
   }
-  return { passed: outcomes.every(({ met }) => met), outcomes }
+  return { passed: outcomes.every(({ unmet }) => unmet === null), outcomes }
 }
 
 /** An empty list would let every image pass. */
@@ -120,14 +132,14 @@ async function outcomeOf<C extends Candidate, V extends Verdict>(
 ): Promise<Outcome<C, V>> {
   switch (requirement.type) {
     case 'insecureAcceptAnything':
-      return { requirement, met: true, by: null, tried: [] }
+      return { requirement, unmet: null, by: [], tried: [] }
     case 'reject':
-      return { requirement, met: false, reason: 'rejected', tried: [] }
+      return { requirement, unmet: 'rejected', by: [], tried: [] }
     case 'signedBaseLayer':
     case 'sigstoreSigned':
-      return { requirement, met: false, reason: 'not-supported', tried: [] }
+      return { requirement, unmet: 'not-supported', by: [], tried: [] }
     case 'signedBy':
-      if (!isSupported(requirement)) return { requirement, met: false, reason: 'not-supported', tried: [] }
+      if (!isSupported(requirement)) return { requirement, unmet: 'not-supported', by: [], tried: [] }
       return outcomeOfSignedBy(requirement, question, candidates, verify)
   }
 }
@@ -148,20 +160,23 @@ async function outcomeOfSignedBy<C extends Candidate, V extends Verdict>(
     const trial = await tryOne(requirement, question, candidate, verify)
     const { verdict, reasons } = trial
     if (verdict !== null && reasons.length === 0) {
-      return { requirement, met: true, by: { candidate, verdict }, tried }
+      return { requirement, unmet: null, by: [{ candidate, verdict }], tried }
     }
     tried.push(trial)
   }
-  const reason = tried.length === 0 ? 'no-signature' : 'none-accepted'
-  return { requirement, met: false, reason, tried }
+  return { requirement, unmet: tried.length === 0 ? 'no-signature' : 'none-accepted', by: [], tried }
 }
 
-/** The checks of `verifyAndExtractSignature` in c/image's signature/simple.go, all of them. */
-export async function tryOne<C extends Candidate, V extends Verdict>(
-  requirement: SignedBy,
-  { image, digest }: Question,
+/** The checks of `verifyAndExtractSignature` in c/image's signature/simple.go, all of them; and the age. */
+export async function tryOne<
+  C extends Candidate,
+  V extends Verdict,
+  R extends Pick<SignedBy, 'signedIdentity'>,
+>(
+  requirement: R,
+  { image, digest, madeSince }: Question,
   candidate: C,
-  verify: Verify<C, V>,
+  verify: Verify<C, V, R>,
 ): Promise<Trial<C, V>> {
   if (candidate.format !== 'simple-signing') return { candidate, verdict: null, reasons: ['format'] }
   const verdict = await verify(candidate, requirement)
@@ -169,5 +184,6 @@ export async function tryOne<C extends Candidate, V extends Verdict>(
   if (verdict.status !== 'valid') reasons.push('verdict')
   if (candidate.claim.digest !== digest) reasons.push('digest')
   if (!satisfies(requirement.signedIdentity, image, candidate.claim.reference)) reasons.push('identity')
+  if (madeSince !== undefined && verdict.created < madeSince) reasons.push('age')
   return { candidate, verdict, reasons }
 }

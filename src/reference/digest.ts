@@ -12,10 +12,12 @@ export type Digest = string & { readonly [checked]: 'Digest' }
  */
 const pattern = /^(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$/
 
+/** Whether it is a digest in its one spelling. */
 export function isDigest(text: string): text is Digest {
   return pattern.test(text)
 }
 
+/** @throws Refusal bad-digest */
 export function parseDigest(text: string): Digest {
   if (isDigest(text)) return text
   throw new Refusal(
@@ -27,18 +29,18 @@ export function parseDigest(text: string): Digest {
 /**
  * The digest that a registry gives a manifest: SHA-256 of its bytes. A signed manifest of schema 1 is refused: its
  * digest is of what is left without its signatures, and nobody makes such images any more.
+ * @throws Refusal manifest
  */
 export function manifestDigest(manifest: Uint8Array): Digest {
   let document: unknown
   try {
     document = JSON.parse(new TextDecoder().decode(manifest))
   } catch (cause) {
-    throw new Refusal('configuration', 'This is no manifest: it is not JSON', { cause })
+    throw new Refusal('manifest', 'This is no manifest: it is not JSON', { cause })
   }
   const { schemaVersion } = (document ?? {}) as { schemaVersion?: unknown }
   if (schemaVersion === 1)
-    throw new Refusal('configuration', 'This is a manifest of schema 1; give its digest instead')
-  if (schemaVersion !== 2)
-    throw new Refusal('configuration', 'This is no manifest: it has no schemaVersion 2')
+    throw new Refusal('manifest', 'This is a manifest of schema 1; give its digest instead')
+  if (schemaVersion !== 2) throw new Refusal('manifest', 'This is no manifest: it has no schemaVersion 2')
   return `sha256:${hash('sha256', manifest, 'hex')}` as Digest
 }

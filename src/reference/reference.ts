@@ -23,6 +23,7 @@ const tagPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/
  * `docker.io/library/busybox`. No default tag is added. Stricter in two points: where that function gives up on the
  * host (`a_b.c/app`) and returns a name without one, this refuses; and the text has a limit. podman and skopeo carry
  * an older copy of that function, which reads less; `readClaim` warns of what it does not take.
+ * @throws Refusal bad-reference
  */
 export function parseReference(text: string): ImageReference {
   if (text.length > maxReferenceLength) {
@@ -44,6 +45,11 @@ export function parseReference(text: string): ImageReference {
 export function formatReference(reference: ImageReference): string {
   const { host, path, tag, digest } = reference
   return `${host}/${path}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`
+}
+
+/** What clients know the image by: its tag if it has one, else its digest. They refuse both at once. */
+export function identityOf({ host, path, tag }: ImageReference, digest: Digest): ImageReference {
+  return tag === undefined ? { host, path, digest } : { host, path, tag }
 }
 
 function refuse(text: string, reason: string): never {

@@ -11,10 +11,12 @@ export const maxRepositoryLength = 255
 /** distribution/reference, `remoteName`. It admits no `.` or `..`, no `@`, no `=`, and no empty component. */
 const pattern = /^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*$/
 
+/** Whether it is one, of at most `maxRepositoryLength` characters. */
 export function isRepository(text: string): text is Repository {
   return text.length <= maxRepositoryLength && pattern.test(text)
 }
 
+/** @throws Refusal bad-reference */
 export function parseRepository(text: string): Repository {
   if (isRepository(text)) return text
   throw new Refusal('bad-reference', whyNotARepository(text))

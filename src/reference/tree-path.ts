@@ -11,6 +11,7 @@ export type Location =
   | { kind: 'repository'; name: Repository; digest: Digest }
   | { kind: 'view'; name: string; digest: Digest }
 
+/** Where one signature is. Slots count from 1 to `maxSlot`, and clients read them up to the first that is missing. */
 export interface SlotPath {
   location: Location
   slot: number
@@ -27,7 +28,7 @@ const slotPrefix = 'signature-'
 /**
  * Reads `library/busybox@sha256=<hex>/signature-1`, `openshift/release/sha256=<hex>/signature-1` or
  * `sha256=<hex>/signature-1`. Only the canonical text: `formatSlotPath` of the result is `path` again, so what
- * precedes the last slash is `formatLocation` of its location.
+ * precedes the last slash is `formatLocation` of its location. Null for any other text.
  */
 export function parseSlotPath(path: string): SlotPath | null {
   const slash = path.lastIndexOf('/')
@@ -38,7 +39,10 @@ export function parseSlotPath(path: string): SlotPath | null {
   return location === null ? null : { location, slot }
 }
 
-/** Reads a location without slot and without trailing slash: `library/busybox@sha256=<hex>`, `sha256=<hex>`. */
+/**
+ * Reads a location without slot and without trailing slash: `library/busybox@sha256=<hex>`, `sha256=<hex>`. Null for any
+ * other text.
+ */
 export function parseLocation(path: string): Location | null {
   const equals = path.indexOf('=')
   if (equals < 0) return null
@@ -62,6 +66,7 @@ export function formatLocation(location: Location): string {
   return `${name}${kind === 'repository' ? '@' : '/'}${directory}`
 }
 
+/** The file in the tree, relative to its root; a lookaside URL ends in it. */
 export function formatSlotPath(location: Location, slot: number): string {
   return `${formatLocation(location)}/${slotPrefix}${slot}`
 }

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import { type Claim, readClaim } from '../claim/claim.ts'
 import { hashAlgorithmName, publicKeyAlgorithmName } from '../openpgp/algorithms.ts'
 import { dearmor, isArmored } from '../openpgp/armor.ts'
-import { readMessage } from '../openpgp/message.ts'
+import { readMessage, type SignedMessage } from '../openpgp/message.ts'
 import type { SignaturePacket } from '../openpgp/signature-packet.ts'
 import { Refusal } from '../refusal.ts'
 import { identityOfMessage, identityOfSigstore } from './identity.ts'
@@ -24,6 +24,8 @@ export interface Signature {
   claimSize: number
   /** Null in sigstore-json, which does not name the key. */
   signer: UnverifiedSigner | null
+  /** What is to be verified; null in sigstore-json, which is not verified here. */
+  message: SignedMessage | null
 }
 
 /** What a signature says of its origin; anybody can write such a thing. */
@@ -44,9 +46,14 @@ export interface UnverifiedSigner {
 
 /**
  * Reads an upload of any form: a binary OpenPGP message, with or without the prefix c/image knows it by; the ASCII
- * armor of one; or, if `sigstoreJson` permits, a sigstore-json blob.
+ * armor of one; or, unless `sigstoreJson` is false, a sigstore-json blob. Its size is for the caller to limit.
+ * @throws Refusal what is wrong with its form (`empty`, `not-openpgp`, `unsigned`, `trailing-data` …) or with its claim;
+ * format-not-permitted: a sigstore-json blob that is not wanted
  */
-export function readSignature(upload: Uint8Array, { sigstoreJson }: { sigstoreJson: boolean }): Signature {
+export function readSignature(
+  upload: Uint8Array,
+  { sigstoreJson = true }: { sigstoreJson?: boolean } = {},
+): Signature {
   if (isArmored(upload)) return readSimpleSigning(dearmor(upload))
   if (upload[0] !== 0) return readSimpleSigning(upload)
   const { format, content } = splitPrefix(upload)
@@ -82,6 +89,7 @@ function readSimpleSigning(blob: Uint8Array): Signature {
     claim: readClaim(message.payload),
     claimSize: message.payload.length,
     signer: signerOf(message.signature),
+    message,
   }
 }
 
@@ -95,6 +103,7 @@ function readSigstore(blob: Uint8Array, content: Uint8Array): Signature {
     claim: readClaim(payload, 'sigstore'),
     claimSize: payload.length,
     signer: null,
+    message: null,
   }
 }
 

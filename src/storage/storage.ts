@@ -1,3 +1,6 @@
+import type { Stretch } from '../openpgp/key-state.ts'
+import type { VerdictName } from '../openpgp/verdict.ts'
+import type { CheckResult } from '../openpgp/verify.ts'
 import type { Digest } from '../reference/digest.ts'
 import type { Repository } from '../reference/repository.ts'
 import type { Location } from '../reference/tree-path.ts'
@@ -7,10 +10,17 @@ import type { SignatureFormat, UnverifiedSigner } from '../signature/signature.t
  * The storage contract. One verb is one transaction; a promise that resolves is durable. Every implementation passes
  * test/storage/contract.ts. Times are Unix milliseconds unless a name says seconds; hashes are lower-case hex.
  */
-export interface Storage extends Reading, TreeBacklog, Tokens {
+export interface Storage extends Reading, Verdicts, TreeBacklog, Tokens {
   /**
    * Adds a signature in the next free slot of its repository and of each view, and one row to the log.
-   * A signature of the same identity at that repository is answered as `present`, and nothing changes.
+   *
+   * - One of the same identity there is answered as `present`, and nothing changes; but if a key made the new copy and
+   *   not the stored one, which anybody can have spoilt, the new one supersedes it.
+   * - Of valid signatures by one key with the same critical part, the latest is enough: it supersedes an earlier one
+   *   that does not expire later. One that comes after the one that supersedes it is kept in the log and gets no slot.
+   *
+   * What supersedes another takes its slots, with a second row in the log. As the time of a slot has whole seconds and
+   * moves on with its content, that may wait for the next second. `signature` is what is served in the end.
    * @throws Refusal too-many-signatures, disk-full, busy
    */
   append(signature: NewSignature): Promise<Appended>
@@ -53,10 +63,42 @@ export interface Reading {
   /** Whether some signature is stored with just these bytes. */
   holds(sha256: string): Promise<boolean>
   find(id: number): Promise<StoredSignature | null>
-  list(query: Query): Promise<StoredSignature[]>
+  list(query: Query): Promise<SignaturePage>
   changesAfter(seq: number, limit: number): Promise<Change[]>
   /** What the store itself finds wrong with its files and rows, a sentence each; it reads everything. */
   integrity(): Promise<string[]>
+}
+
+/** What keys say of signatures. The verdict of a signature is worked out when it is read, as of then. */
+export interface Verdicts {
+  /** The keys that vouch for signatures from now on. Those that were given before and are not now no longer do. */
+  setKeyring(keys: readonly KeyringKey[]): Promise<void>
+  /** The keys that vouch, each with the number of the signature up to which all that name it were tried with it. */
+  keyring(): Promise<(KeyringKey & { tried: number })[]>
+  /** Signatures after `after` that name a key of the keyring and were not tried with it, by their numbers. */
+  untried(fingerprint: string, after: number, limit: number): Promise<{ id: number; blob: Uint8Array }[]>
+  /** Of keys that are, or were, in the keyring. What is there already stays. */
+  addChecks(checks: readonly (StoredCheck & { signature: number })[]): Promise<void>
+  /** Every signature up to that one was tried with every key of the keyring that it names. */
+  setTried(signature: number): Promise<void>
+  /** Keeps listings by verdict in step with the clock, some rows at a time; says whether that was all. */
+  turnStandings(limit: number): Promise<boolean>
+}
+
+/** A key or subkey that can have made signatures; fingerprints and key ids are upper-case hex. */
+export interface KeyringKey {
+  fingerprint: string
+  keyId: string
+  primaryFingerprint: string
+  userId: string | null
+  /** What time makes of it; see `stateAt`. */
+  timeline: readonly Stretch[]
+}
+
+/** What came of trying a key on a signature: it never changes. */
+export interface StoredCheck {
+  fingerprint: string
+  result: CheckResult
 }
 
 /** Directories to be written again, besides what the log asks for. */
@@ -85,6 +127,10 @@ export interface NewSignature {
   host: string
   dockerReference: string
   signer: StoredSigner | null
+  /** With each key that the signature can be of, and that is known; keys that storage has not are left out. */
+  checks: readonly StoredCheck[]
+  /** The fingerprint of the key by which it is valid at present; null: it supersedes nothing but worse copies. */
+  validBy: string | null
   /** Who put it there, as the log shows it: `token:<id> <name>`, `import`, … */
   actor: string
 }
@@ -110,9 +156,21 @@ export interface StoredSignature {
   format: SignatureFormat
   dockerReference: string
   signer: StoredSigner | null
+  /** With each key of the keyring that it was tried with. */
+  checks: StoredCheck[]
+  /** By the keyring, at the time of reading. */
+  verdict: VerdictName
+  /** Whose verdict it is; null for `unknown-key`. */
+  key: Omit<KeyringKey, 'timeline'> | null
   blob: Uint8Array
   added: number
   actor: string
+}
+
+export interface SignaturePage {
+  signatures: StoredSignature[]
+  /** For `after`; null where nothing follows. A page may be short, even empty, and yet not be the last. */
+  next: number | null
 }
 
 export interface Slot {
@@ -128,6 +186,7 @@ export interface Query {
   digest?: Digest
   /** A key id (16 upper-case hex digits), or a whole fingerprint (40, or 64 of version 6). */
   key?: string
+  verdict?: VerdictName
   after?: number
   limit: number
   /** The signature with which the blobs come to so many bytes is the last, even below `limit`. */

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { atEnd, succeed } from './program.ts'
 
@@ -11,9 +11,16 @@ export interface SigningKey {
 export interface Gnupg {
   /** What makes gpg, and programs that use it, work with these keys. */
   env: { GNUPGHOME: string }
-  newKey(name: string, algorithm?: 'rsa2048' | 'ed25519'): Promise<SigningKey>
+  newKey(name: string, algorithm?: 'rsa2048' | 'ed25519', time?: string): Promise<SigningKey>
   /** Signs a file as `gpg --sign` does, uncompressed, so that a test can lay hand on claim and signature. */
-  sign(key: SigningKey, file: string, output: string): Promise<void>
+  sign(key: SigningKey, file: string, output: string, time?: string): Promise<void>
+  /** Revokes a key; the file with its public half shows it. */
+  revoke(key: SigningKey): Promise<void>
+}
+
+/** `time`: such as 20200101T000000; the clock of gpg stands there. */
+function at(time: string | undefined): string[] {
+  return time === undefined ? [] : ['--faked-system-time', `${time}!`]
 }
 
 /** An empty keyring; keys have no passphrase. */
@@ -27,17 +34,25 @@ export function newGnupg(folder: string): Gnupg {
   atEnd(() => succeed('gpgconf', ['--kill', 'all'], { env }))
   return {
     env,
-    async newKey(name, algorithm = 'rsa2048') {
+    async newKey(name, algorithm = 'rsa2048', time) {
       const user = `${name} <${name}@example.com>`
-      await gpg('--passphrase', '', '--quick-generate-key', user, algorithm, 'sign', 'never')
+      await gpg(...at(time), '--passphrase', '', '--quick-generate-key', user, algorithm, 'sign', 'never')
       const listing = await gpg('--with-colons', '--list-keys', `=${user}`)
       const fingerprint = /^fpr:*([0-9A-F]+):$/m.exec(listing)?.[1] ?? ''
       const publicKey = join(folder, `${name}.asc`)
       await gpg('--armor', '--output', publicKey, '--export', fingerprint)
       return { fingerprint, publicKey }
     },
-    async sign({ fingerprint }, file, output) {
-      await gpg('--local-user', fingerprint, '-z0', '--output', output, '--sign', file)
+    async revoke({ fingerprint, publicKey }) {
+      const revocation = readFileSync(join(home, 'openpgp-revocs.d', `${fingerprint}.rev`), 'utf8')
+      const file = join(folder, `${fingerprint}.rev`)
+      // gpg puts a colon before the armor, so that nobody imports it by accident.
+      writeFileSync(file, revocation.replace(':-----BEGIN', '-----BEGIN'))
+      await gpg('--import', file)
+      await gpg('--yes', '--armor', '--output', publicKey, '--export', fingerprint)
+    },
+    async sign({ fingerprint }, file, output, time) {
+      await gpg(...at(time), '--local-user', fingerprint, '-z0', '--output', output, '--sign', file)
     },
   }
 }

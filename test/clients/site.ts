@@ -33,6 +33,7 @@ export interface Site {
     image: PublishedImage,
     key: SigningKey,
     change?: (bytes: Uint8Array) => Uint8Array,
+    time?: string,
   ): Promise<string>
   /** A machine that is told by `lookaside client-config` where to read. */
   configuredMachine(...options: string[]): Promise<Machine>
@@ -78,11 +79,11 @@ export async function startSite(
       accepted(await machine.skopeo(copy, gnupg.env))
       return staging
     },
-    signFile: async ({ reference, digest }, key, change = (bytes) => bytes) => {
+    signFile: async ({ reference, digest }, key, change = (bytes) => bytes, time) => {
       const claim = join(folder, `claim-${++files}`)
       const file = `${claim}.gpg`
       writeFileSync(claim, claimOf({ reference, digest }))
-      await gnupg.sign(key, claim, file)
+      await gnupg.sign(key, claim, file, time)
       writeFileSync(file, change(readFileSync(file)))
       return file
     },

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import type { SigningKey } from './gnupg.ts'
 import { startLookaside } from './lookaside.ts'
 import { signedBy } from './machine.ts'
-import { eventually, succeed } from './program.ts'
+import { eventually } from './program.ts'
 import { accepted, type PublishedImage, refused, startSite } from './site.ts'
 
 let alice = {} as SigningKey
@@ -99,18 +99,9 @@ test('a keyring that is replaced is in force within seconds, and one that cannot
 test('a key that is revoked in the keyring is not trusted any more, without a restart', async () => {
   const image = await site.publish('team/revoked')
   accepted(await push(image, alice))
-  const revocation = readFileSync(
-    join(gnupg.env.GNUPGHOME, 'openpgp-revocs.d', `${alice.fingerprint}.rev`),
-    'utf8',
-  )
-  const file = join(folder, 'revocation.asc')
-  // gpg puts a colon before the armor, so that nobody imports it by accident.
-  writeFileSync(file, revocation.replace(':-----BEGIN', '-----BEGIN'))
   // Signed before the revocation, so that there is something to upload afterwards.
   const signed = await site.signFile(await site.publish('team/late'), alice)
-  await succeed('gpg', ['--batch', '--import', file], { env: gnupg.env })
-  const revoked = await succeed('gpg', ['--armor', '--export', alice.fingerprint], { env: gnupg.env })
-  writeFileSync(alice.publicKey, revoked)
+  await gnupg.revoke(alice)
   await eventually(async () => {
     const outcome = await server.command(token, ['push', signed])
     return /: revoked by its keys/.test(outcome.stdout)

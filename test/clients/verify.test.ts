@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
+import type { Report } from '../../src/policy/report.ts'
 import type { SigningKey } from './gnupg.ts'
 import { type Requirement, signedBy } from './machine.ts'
 import { eventually } from './program.ts'
@@ -40,7 +41,7 @@ suite('an image that three must sign', async () => {
   test('is not passed without signatures', async () => {
     const outcome = await verify(image, '--policy', policy)
     assert.equal(outcome.code, 1)
-    assert.match(outcome.stdout, /not met .*there is no signature\n.*\n.*\nnot passed\n$/)
+    assert.match(outcome.stdout, /not met .*there is no signature; wanted: vendor .*\n.*\n.*\nnot passed\n$/)
   })
 
   test('is not passed with two, and the third is named; clients refuse it', async () => {
@@ -53,7 +54,10 @@ suite('an image that three must sign', async () => {
       /^met .*\[0\]: signature-1, vendor <vendor@example\.com> \([0-9A-F]{40}\), signed /,
     )
     assert.match(second ?? '', /^met .*\[1\]: signature-2, security /)
-    assert.match(third ?? '', /^not met .*\[2\]: no signature counts/)
+    assert.match(
+      third ?? '',
+      /^not met .*\[2\]: no signature counts; wanted: operations <\S+> \([0-9A-F]{40}\)$/,
+    )
     assert.match(tried.join('\n'), /signature-1: it is by none of these keys\n.*signature-2: it is by none/)
     for (const pull of Object.values(clients)) refused(await pull(machine, image), /Invalid GPG signature/)
   })
@@ -69,10 +73,7 @@ suite('an image that three must sign', async () => {
     await eventually(async () => (await verify(image, '--policy', policy, '--tree', tree)).code === 0)
     const report = JSON.parse((await verify(image, '--policy', policy, '--tree', tree, '--json')).stdout)
     assert.deepEqual(
-      report.requirements.map(({ by }: { by: { slot: number; primaryFingerprint: string } }) => [
-        by.slot,
-        by.primaryFingerprint,
-      ]),
+      (report as Report).requirements.map(({ by: [first] }) => [first?.slot, first?.primaryFingerprint]),
       [vendor, security, operations].map(({ fingerprint }, index) => [index + 1, fingerprint]),
     )
     const elsewhere = await verify(image, '--policy', policy, '--tree', tree, '--prefix', 'other')
@@ -111,7 +112,7 @@ test('what cannot be used is told of before anything is read', async () => {
     [/nowhere\/key\.asc cannot be read/, '--policy', missing],
     [/no public key/, '--policy', secret],
     [/cannot be read/, '--policy', '/nowhere/policy.json'],
-    [/--policy FILE, or --keys FILE/],
+    [/--policy FILE, --keys FILE, or --gate NAME/],
   ]
   for (const [reason, ...args] of cases) {
     const outcome = await verify(image, ...args)

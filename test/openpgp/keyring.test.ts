@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import * as openpgp from 'openpgp'
+import { candidates } from '../../src/openpgp/candidates.ts'
 import { stateAt } from '../../src/openpgp/key-state.ts'
-import { candidates, type Keyring, readKeyring, type VerificationKey } from '../../src/openpgp/keyring.ts'
+import { type Keyring, readKeyring, type VerificationKey } from '../../src/openpgp/keyring.ts'
 import { readMessage } from '../../src/openpgp/message.ts'
 import {
   backSignature,

@@ -23,6 +23,7 @@ const verifyAs =
       fingerprint,
       primaryFingerprint: fingerprint,
       userId: null,
+      created: 0,
     }
   }
 

@@ -36,6 +36,7 @@ function verify({ by, status }: TestCandidate, { keys }: { keys: object }): Verd
     fingerprint: isKnown ? by.toUpperCase() : null,
     primaryFingerprint: isKnown ? by.toUpperCase() : null,
     userId: isKnown ? by : null,
+    created: 0,
   }
 }
 
@@ -48,13 +49,13 @@ suite('one requirement', () => {
   test('insecureAcceptAnything is met without signatures, and by none', async () => {
     const { passed, outcomes } = await ask([anything], [candidate()])
     assert.equal(passed, true)
-    assert.partialDeepStrictEqual(outcomes, [{ met: true, by: null, tried: [] }])
+    assert.partialDeepStrictEqual(outcomes, [{ unmet: null, by: [], tried: [] }])
   })
 
   test('reject is not met, whatever signatures there are', async () => {
     const { passed, outcomes } = await ask([reject], [candidate()])
     assert.equal(passed, false)
-    assert.partialDeepStrictEqual(outcomes, [{ met: false, reason: 'rejected' }])
+    assert.partialDeepStrictEqual(outcomes, [{ unmet: 'rejected' }])
   })
 
   const unsupported = {
@@ -67,7 +68,7 @@ suite('one requirement', () => {
       for (const candidates of [[], [candidate()], [candidate({ format: 'sigstore-json' })]]) {
         const { passed, outcomes } = await ask([requirement], candidates)
         assert.equal(passed, false)
-        assert.partialDeepStrictEqual(outcomes, [{ met: false, reason: 'not-supported', tried: [] }])
+        assert.partialDeepStrictEqual(outcomes, [{ unmet: 'not-supported', tried: [] }])
       }
     })
 
@@ -84,9 +85,11 @@ suite('one requirement', () => {
     const { passed, outcomes } = await ask([signedBy], candidates)
     assert.equal(passed, true)
     const [outcome] = outcomes
-    assert.ok(outcome?.met)
-    assert.equal(outcome.by?.candidate.slot, 6)
-    assert.equal(outcome.by?.verdict.userId, 'alice')
+    assert.ok(outcome)
+    assert.deepEqual(
+      outcome.by.map(({ candidate: { slot }, verdict: { userId } }) => [slot, userId]),
+      [[6, 'alice']],
+    )
     assert.deepEqual(
       outcome.tried.map(({ candidate: { slot }, verdict, reasons }) => [slot, verdict?.status, reasons]),
       [
@@ -102,7 +105,7 @@ suite('one requirement', () => {
   test('signedBy without signatures says that there are none', async () => {
     assert.partialDeepStrictEqual(await ask([signedBy], []), {
       passed: false,
-      outcomes: [{ met: false, reason: 'no-signature', tried: [] }],
+      outcomes: [{ unmet: 'no-signature', tried: [] }],
     })
   })
 
@@ -114,7 +117,7 @@ suite('one requirement', () => {
     test(`signedBy is not met by a signature that is ${status}`, async () => {
       assert.partialDeepStrictEqual(await ask([signedBy], [candidate({ status })]), {
         passed: false,
-        outcomes: [{ met: false, reason: 'none-accepted', tried: [{ reasons: ['verdict'] }] }],
+        outcomes: [{ unmet: 'none-accepted', tried: [{ reasons: ['verdict'] }] }],
       })
     })
 
@@ -133,7 +136,7 @@ suite('several requirements', () => {
     const { passed, outcomes } = await ask(three, [candidate(), candidate({ by: 'bob' })])
     assert.equal(passed, false)
     assert.deepEqual(
-      outcomes.map(({ met, requirement }) => [requirement.place, met]),
+      outcomes.map(({ unmet, requirement }) => [requirement.place, unmet === null]),
       [
         ['default[0]', true],
         ['default[1]', true],
@@ -156,7 +159,7 @@ suite('several requirements', () => {
     const { passed, outcomes } = await ask([reject, signedBy, sigstore, anything], [candidate()])
     assert.equal(passed, false)
     assert.deepEqual(
-      outcomes.map(({ met }) => met),
+      outcomes.map(({ unmet }) => unmet === null),
       [false, true, false, true],
     )
   })

@@ -32,6 +32,8 @@ export function newSignature(overrides: Partial<NewSignature> = {}): NewSignatur
       unverifiedCreated: 1_700_000_000,
       unverifiedExpires: null,
     },
+    checks: [],
+    validBy: null,
     actor: 'token:1 ci',
     ...overrides,
     blob,
@@ -257,7 +259,7 @@ export function storageContract(name: string, open: (clock?: () => number) => Op
       await storage.append(newSignature({ home: home('team/app', digest('b')) }))
       await storage.append(newSignature({ home: home('other/app') }))
       const ids = async (query: Partial<Parameters<Storage['list']>[0]>) =>
-        (await storage.list({ limit: 10, ...query })).map(({ id }) => id)
+        (await storage.list({ limit: 10, ...query })).signatures.map(({ id }) => id)
       assert.deepEqual(await ids({}), [1, 2, 3])
       assert.deepEqual(await ids({ repository: parseRepository('team/app') }), [1, 2])
       assert.deepEqual(await ids({ digest: digest('a') }), [1, 3])
@@ -282,7 +284,8 @@ export function storageContract(name: string, open: (clock?: () => number) => Op
         null,
       ])
         await storage.append(newSignature({ signer: { ...times, unverifiedKeyId, unverifiedFingerprint } }))
-      const ids = async (key: string) => (await storage.list({ limit: 10, key })).map(({ id }) => id)
+      const ids = async (key: string) =>
+        (await storage.list({ limit: 10, key })).signatures.map(({ id }) => id)
       assert.deepEqual(await ids(unverifiedKeyId), [1, 2, 3, 4])
       assert.deepEqual(await ids(`${'A'.repeat(24)}${unverifiedKeyId}`), [1, 4])
       assert.deepEqual(await ids(`${unverifiedKeyId}${'C'.repeat(48)}`), [3, 4])
@@ -294,9 +297,12 @@ export function storageContract(name: string, open: (clock?: () => number) => Op
       for (let count = 0; count < 5; count++) await storage.append(newSignature())
       const page = await storage.list({ limit: 10, maxBytes: 100 })
       assert.deepEqual(
-        page.map(({ id }) => id),
+        page.signatures.map(({ id }) => id),
         [1, 2],
       )
+      assert.equal(page.next, 2)
+      assert.equal((await storage.list({ after: 2, limit: 3 })).next, null)
+      assert.equal((await storage.list({ after: 2, limit: 2 })).next, 4)
     })
 
     test('the first claim of another registry host is told, once', async () => {

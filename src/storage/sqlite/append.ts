@@ -1,14 +1,27 @@
 import { formatLocation, type Location, maxSlot } from '../../reference/tree-path.ts'
 import { Refusal } from '../../refusal.ts'
 import { chainHash } from '../chain.ts'
-import { type Appended, maxBytesPerLocation, type NewSignature, type StoredSignature } from '../storage.ts'
+import type { StoredSignature } from '../storage.ts'
+import { type Appended, type Change, maxBytesPerLocation, type NewSignature } from '../storage.ts'
 import type { Connection } from './connection.ts'
 import type { Reads } from './read.ts'
+import { prepareSuperseding } from './supersede.ts'
+import type { VerdictStatements } from './verdicts.ts'
+
+/** The append wants a slot of which the content has changed in this very second; milliseconds until the next one. */
+export interface Wait {
+  wait: number
+}
 
 /** The append, as a job of one transaction: it may throw at any step, and the transaction undoes what it did. */
-export function prepareAppend(db: Connection, reads: Reads, clock: () => number) {
+export function prepareAppend(
+  db: Connection,
+  reads: Reads,
+  verdicts: VerdictStatements,
+  clock: () => number,
+) {
   const locate = prepareLocate(db)
-  const present = db.prepare('SELECT id FROM signatures WHERE location = ? AND identity = ?').pluck()
+  const superseding = prepareSuperseding(db, verdicts)
   const room = db.prepare(
     `SELECT count(*) AS slots, coalesce(sum(length(s.blob)), 0) AS bytes
      FROM slots sl JOIN signatures s ON s.id = sl.signature WHERE sl.location = ?`,
@@ -35,66 +48,109 @@ export function prepareAppend(db: Connection, reads: Reads, clock: () => number)
     return others.length ? others : null
   }
 
-  return (signature: NewSignature): Appended => {
-    const home = locate(signature.home)
-    const identity = Buffer.from(signature.identity, 'hex')
-    const known = present.get(home.location, identity) as number | undefined
-    if (known !== undefined)
-      return { outcome: 'present', signature: reads.find(known) as StoredSignature, otherHosts: null }
+  const served = (id: number) => reads.find(id) as StoredSignature
 
-    const { slots, bytes } = room.get(home.location) as { slots: number; bytes: number }
-    requireRoom(signature, slots, bytes)
-
-    const time = clock()
-    const seconds = Math.floor(time / 1000)
+  const log = (change: Omit<Change, 'seq' | 'hash' | 'reason'>) => {
     const head = reads.head()
-    const id = head.seq + 1
-    const { signer } = signature
+    const row = { ...change, seq: head.seq + 1, reason: null }
+    const hash = Buffer.from(chainHash(head.hash, row), 'hex')
+    insertChange.run(row.seq, row.time, row.kind, row.signature, row.actor, row.reason, hash)
+  }
+
+  const add = (id: number, signature: NewSignature, { place, location }: Located) => {
+    const { identity, sha256, format, dockerReference, signer, blob, checks } = signature
     insertSignature.run(
       id,
-      home.place,
-      home.location,
-      identity,
-      Buffer.from(signature.sha256, 'hex'),
-      signature.format,
-      signature.dockerReference,
+      place,
+      location,
+      Buffer.from(identity, 'hex'),
+      Buffer.from(sha256, 'hex'),
+      format,
+      dockerReference,
       signer?.unverifiedKeyId ?? null,
       signer?.unverifiedFingerprint ?? null,
       signer?.unverifiedCreated ?? null,
       signer?.unverifiedExpires ?? null,
-      signature.blob,
+      blob,
     )
-    insertSlot.run(home.location, slots + 1, id, seconds)
-    for (const view of signature.views) {
+    verdicts.addFirstChecks(id, checks, signer)
+  }
+
+  const takeNewSlots = (id: number, signature: NewSignature, seconds: number, { location }: Located) => {
+    const { slots } = room.get(location) as Room
+    insertSlot.run(location, slots + 1, id, seconds)
+    takeViewSlots(id, signature, seconds)
+  }
+
+  /** A full view keeps its first signatures: the repository has them all. */
+  const takeViewSlots = (id: number, { views, identity, blob }: NewSignature, seconds: number) => {
+    for (const view of views) {
       const { location } = locate(view)
-      if (inView.get(location, identity)) continue
-      const taken = room.get(location) as { slots: number; bytes: number }
-      // A full view keeps its first signatures: the repository has them all.
-      if (taken.slots < maxSlot && taken.bytes + signature.blob.length <= maxBytesPerLocation)
-        insertSlot.run(location, taken.slots + 1, id, seconds)
+      if (inView.get(location, Buffer.from(identity, 'hex'))) continue
+      const { slots, bytes } = room.get(location) as Room
+      if (slots < maxSlot && bytes + blob.length <= maxBytesPerLocation)
+        insertSlot.run(location, slots + 1, id, seconds)
     }
-    const { name: repository, digest } = signature.home
-    const { sha256, actor } = signature
+  }
+
+  return (signature: NewSignature, { mayWait }: { mayWait: boolean }): Appended | Wait => {
+    const located = locate(signature.home)
+    const present = superseding.sameIdentity(located.location, signature)
+    if (present?.isAsGood)
+      return { outcome: 'present', signature: served(present.servedAs), otherHosts: null }
+
+    const time = clock()
+    const seconds = Math.floor(time / 1000)
+    const later = superseding.later(located.location, signature)
+    let earlier = later ? null : (present?.servedAs ?? superseding.earlier(located.location, signature))
+    if (earlier !== null && superseding.lastChange(earlier) >= seconds) {
+      if (mayWait) return { wait: (superseding.lastChange(earlier) + 1) * 1000 - time }
+      // Whoever signs faster than a slot may change takes another one.
+      earlier = null
+    }
+    if (later === null) {
+      const { slots, bytes } = room.get(located.location) as Room
+      const given = earlier === null ? { slots: 0, bytes: 0 } : { slots: 1, bytes: superseding.size(earlier) }
+      requireRoom(signature, { slots: slots - given.slots, bytes: bytes - given.bytes })
+    }
+
+    const id = reads.head().seq + 1
     const change = {
-      seq: id,
       time,
-      kind: 'added',
-      signature: id,
-      repository,
-      digest,
-      identity: signature.identity,
-    } as const
-    const hash = chainHash(head.hash, { ...change, sha256, actor, reason: null })
-    insertChange.run(id, time, 'added', id, actor, null, Buffer.from(hash, 'hex'))
+      actor: signature.actor,
+      repository: signature.home.name,
+      digest: signature.home.digest,
+    }
+    const { identity, sha256 } = signature
+    add(id, signature, located)
+    log({ ...change, kind: 'added', signature: id, identity, sha256 })
+    if (later !== null) {
+      superseding.markSuperseded(id, later)
+      log({ ...change, kind: 'superseded', signature: id, identity, sha256 })
+    } else if (earlier !== null) {
+      log({ ...change, kind: 'superseded', signature: earlier, ...superseding.hashesOf(earlier) })
+      superseding.handOver(earlier, id, seconds)
+      takeViewSlots(id, signature, seconds)
+    } else takeNewSlots(id, signature, seconds, located)
     return {
-      outcome: 'added',
-      signature: reads.find(id) as StoredSignature,
+      outcome: later === null ? 'added' : 'present',
+      signature: served(later ?? id),
       otherHosts: firstSight(signature.host, time),
     }
   }
 }
 
-function requireRoom({ home, blob }: NewSignature, slots: number, bytes: number): void {
+interface Room {
+  slots: number
+  bytes: number
+}
+
+interface Located {
+  place: number
+  location: number
+}
+
+function requireRoom({ home, blob }: NewSignature, { slots, bytes }: Room): void {
   if (slots >= maxSlot)
     throw new Refusal(
       'too-many-signatures',
@@ -114,7 +170,7 @@ export function prepareLocate(db: Connection) {
   const findLocation = db.prepare('SELECT id FROM locations WHERE place = ? AND digest = ?').pluck()
   const addLocation = db.prepare('INSERT INTO locations (place, digest) VALUES (?, ?)')
 
-  return ({ kind, name, digest }: Location): { place: number; location: number } => {
+  return ({ kind, name, digest }: Location): Located => {
     const place =
       (findPlace.get(name, kind) as number | undefined) ?? Number(addPlace.run(name, kind).lastInsertRowid)
     const location =

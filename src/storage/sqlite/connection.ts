@@ -67,10 +67,11 @@ function open(file: string): Connection {
     db = new Database(file, { timeout: busyMilliseconds })
     db.pragma('journal_mode = WAL')
     db.pragma('synchronous = FULL')
-    db.pragma('foreign_keys = ON')
     db.pragma('trusted_schema = OFF')
     db.pragma('cache_size = -16000')
+    db.pragma('foreign_keys = OFF')
     migrate(db, file)
+    db.pragma('foreign_keys = ON')
     return db
   } catch (cause) {
     db?.close()

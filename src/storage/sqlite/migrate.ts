@@ -6,7 +6,10 @@ import type { Connection } from './connection.ts'
 
 const folder = join(import.meta.dirname, '../../../migrations')
 
-/** Applies each numbered migration above the database's schema number, each in a transaction of its own. */
+/**
+ * Applies each numbered migration above the database's schema number, each in a transaction of its own. Foreign keys are
+ * not enforced meanwhile, so that a table can be made anew (sqlite.org/lang_altertable.html, 7); they are checked.
+ */
 export function migrate(db: Connection, file: string): void {
   const migrations = readdirSync(folder)
     .filter((name) => /^\d{4}-.*\.sql$/.test(name))
@@ -23,6 +26,9 @@ export function migrate(db: Connection, file: string): void {
     if (migration.version <= found) continue
     db.transaction(() => {
       db.exec(readFileSync(migration.file, 'utf8'))
+      const [orphan] = db.pragma('foreign_key_check') as { table: string }[]
+      if (orphan)
+        throw new Error(`${migration.file} leaves rows of ${orphan.table} without what they refer to`)
       db.pragma(`user_version = ${migration.version}`)
     }).immediate()
   }

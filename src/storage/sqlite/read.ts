@@ -1,6 +1,15 @@
+import type { VerdictName } from '../../openpgp/verdict.ts'
 import type { Location } from '../../reference/tree-path.ts'
 import { chainStart } from '../chain.ts'
-import type { BacklogEntry, Change, Position, Query, Slot, StoredSignature } from '../storage.ts'
+import type {
+  BacklogEntry,
+  Change,
+  Position,
+  Query,
+  SignaturePage,
+  Slot,
+  StoredSignature,
+} from '../storage.ts'
 import type { Connection } from './connection.ts'
 import {
   type ChangeRow,
@@ -12,7 +21,9 @@ import {
   signatureColumns,
   signatureJoins,
   storedSignature,
+  timesOf,
 } from './rows.ts'
+import type { VerdictStatements } from './verdicts.ts'
 
 /** Signatures of which the tables say different things, where no constraint of the schema forbids it. */
 const contradictions = [
@@ -28,6 +39,10 @@ const contradictions = [
     rows: `SELECT id FROM signatures s WHERE NOT EXISTS (SELECT 1 FROM slots WHERE location = s.location AND signature = s.id)
       AND (SELECT kind FROM changes WHERE signature = s.id ORDER BY seq DESC LIMIT 1) IN ('added', 'reinstated')`,
     means: 'has no slot, and no change took it away',
+  },
+  {
+    rows: 'SELECT id FROM signatures s WHERE NOT EXISTS (SELECT 1 FROM checks WHERE signature = s.id)',
+    means: 'is in no listing by verdict',
   },
   {
     rows: `SELECT DISTINCT s.id FROM slots sl JOIN signatures s ON s.id = sl.signature
@@ -47,8 +62,28 @@ function integrityCheck(db: Connection): string[] {
   }
 }
 
+/** A page ends where so many were looked at, however few of them were asked for: readers must not wait for it. */
+const maxExamined = 2000
+
+/** An index leads to the signatures of a verdict; to those of nobody's there are shorter ways, if a key is named. */
+function isByVerdict({ verdict, repository, digest, key }: Query): boolean {
+  return verdict !== undefined && !repository && !digest && !(key && verdict === 'unknown-key')
+}
+
+function isAnswer({ signer, verdict }: StoredSignature, { key, verdict: wanted }: Query): boolean {
+  if (wanted !== undefined && verdict !== wanted) return false
+  // Key ids collide. Where a signature names no fingerprint, the id is all there is.
+  if (key === undefined || key.length === 16) return true
+  return (signer?.unverifiedFingerprint ?? key) === key
+}
+
+/** Of a version 6 key the id is the start of the fingerprint, of others its end. */
+function keyIdOf(key: string): string {
+  return key.length === 64 ? key.slice(0, 16) : key.slice(-16)
+}
+
 /** Every query that changes nothing, prepared once. */
-export function prepareReads(db: Connection) {
+export function prepareReads(db: Connection, verdicts: VerdictStatements) {
   const dataVersion = db.prepare('PRAGMA data_version').pluck()
   const meta = db.prepare('SELECT value FROM meta WHERE key = ?').pluck()
   const head = db.prepare('SELECT seq, lower(hex(hash)) AS hash FROM changes ORDER BY seq DESC LIMIT 1')
@@ -80,6 +115,37 @@ export function prepareReads(db: Connection) {
   )
   const listings = new Map<string, ReturnType<Connection['prepare']>>()
 
+  /** In the order of their numbers, by an index for whatever is asked but the verdict. */
+  const rowsBy = ({ repository, digest, key, after = 0 }: Query): Iterable<SignatureRow> => {
+    const conditions = ['s.id > @after']
+    // Of the conditions given, the index of the narrowest is used; the sign keeps the planner off the others.
+    if (digest) conditions.push('l.digest = @digest')
+    if (repository)
+      conditions.push(
+        `${digest ? '+' : ''}s.place = (SELECT id FROM places WHERE name = @repository AND kind = 'repository')`,
+      )
+    if (key) conditions.push(`${digest || repository ? '+' : ''}s.unverified_key_id = @keyId`)
+    const where = conditions.join(' AND ')
+    let listing = listings.get(where)
+    if (!listing) {
+      listing = db.prepare(
+        `SELECT ${signatureColumns} FROM signatures s ${signatureJoins} WHERE ${where} ORDER BY s.id`,
+      )
+      listings.set(where, listing)
+    }
+    const keyId = key && keyIdOf(key)
+    return listing.iterate({ repository, digest, keyId, after }) as Iterable<SignatureRow>
+  }
+
+  const rowsByVerdict = function* ({ verdict, key, after = 0 }: Query): Generator<SignatureRow> {
+    for (const id of verdicts.mayHave(verdict as VerdictName, key && keyIdOf(key), after)) {
+      const row = find.get(id) as SignatureRow | undefined
+      if (row) yield row
+    }
+  }
+
+  const stored = (row: SignatureRow) => storedSignature(row, verdicts.verdictFor(row.id, timesOf(row)))
+
   const readHead = (): Position => (head.get() as Position | undefined) ?? { seq: 0, hash: chainStart }
 
   return {
@@ -110,45 +176,26 @@ export function prepareReads(db: Connection) {
 
     find(id: number): StoredSignature | null {
       const row = find.get(id) as SignatureRow | undefined
-      return row ? storedSignature(row) : null
+      return row ? stored(row) : null
     },
 
-    list({
-      repository,
-      digest,
-      key,
-      after = 0,
-      limit,
-      maxBytes = Number.POSITIVE_INFINITY,
-    }: Query): StoredSignature[] {
-      const conditions = ['s.id > @after']
-      // Of the conditions given, the index of the narrowest is used; the sign keeps the planner off the others.
-      if (digest) conditions.push('l.digest = @digest')
-      if (repository)
-        conditions.push(
-          `${digest ? '+' : ''}s.place = (SELECT id FROM places WHERE name = @repository AND kind = 'repository')`,
-        )
-      if (key) conditions.push(`${digest || repository ? '+' : ''}s.unverified_key_id = @keyId`)
-      // Key ids collide. Where a signature names no fingerprint, the id is all there is.
-      if (key && key.length > 16)
-        conditions.push('(s.unverified_fingerprint IS NULL OR s.unverified_fingerprint = @key)')
-      const where = conditions.join(' AND ')
-      let listing = listings.get(where)
-      if (!listing) {
-        listing = db.prepare(
-          `SELECT ${signatureColumns} FROM signatures s ${signatureJoins} WHERE ${where} ORDER BY s.id LIMIT @limit`,
-        )
-        listings.set(where, listing)
-      }
-      const keyId = key?.length === 64 ? key.slice(0, 16) : key?.slice(-16)
-      const found: StoredSignature[] = []
+    list(query: Query): SignaturePage {
+      const { limit, maxBytes = Number.POSITIVE_INFINITY } = query
+      const signatures: StoredSignature[] = []
       let bytes = 0
-      for (const row of listing.iterate({ repository, digest, key, keyId, after, limit })) {
-        found.push(storedSignature(row as SignatureRow))
-        bytes += (row as SignatureRow).blob.length
-        if (bytes >= maxBytes) break
+      let examined = 0
+      let last = 0
+      for (const row of isByVerdict(query) ? rowsByVerdict(query) : rowsBy(query)) {
+        if (signatures.length >= limit || bytes >= maxBytes || examined >= maxExamined)
+          return { signatures, next: last }
+        last = row.id
+        examined++
+        const signature = stored(row)
+        if (!isAnswer(signature, query)) continue
+        signatures.push(signature)
+        bytes += row.blob.length
       }
-      return found
+      return { signatures, next: null }
     },
 
     changesAfter: (seq: number, limit: number) => changes.all(seq, limit) as ChangeRow[] as Change[],

@@ -1,8 +1,11 @@
+import type { SignatureTimes } from '../../openpgp/verdict.ts'
 import type { Digest } from '../../reference/digest.ts'
 import type { Repository } from '../../reference/repository.ts'
 import type { Location } from '../../reference/tree-path.ts'
 import type { SignatureFormat } from '../../signature/signature.ts'
 import type { Change, ChangeKind, StoredSignature } from '../storage.ts'
+
+export type StoredVerdict = Pick<StoredSignature, 'verdict' | 'key' | 'checks'>
 
 /** Columns of a stored signature, for a SELECT over `signatures s`, joined as in `signatureJoins`. */
 export const signatureColumns = `s.id, p.name AS repository, l.digest, sl.slot, hex(s.identity) AS identity,
@@ -33,10 +36,16 @@ export interface SignatureRow {
   actor: string
 }
 
-export function storedSignature(row: SignatureRow): StoredSignature {
+/** Null for a form that says no such times. */
+export function timesOf({ created, expires }: SignatureRow): SignatureTimes | null {
+  return created === null ? null : { unverifiedCreated: created, unverifiedExpires: expires }
+}
+
+export function storedSignature(row: SignatureRow, verdict: StoredVerdict): StoredSignature {
   const { keyId, fingerprint, created, expires, ...rest } = row
   return {
     ...rest,
+    ...verdict,
     repository: row.repository as Repository,
     digest: row.digest as Digest,
     identity: row.identity.toLowerCase(),

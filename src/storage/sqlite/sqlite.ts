@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Location } from '../../reference/tree-path.ts'
 import type { Storage, TokenRecord } from '../storage.ts'
 import { prepareAppend, prepareLocate } from './append.ts'
@@ -6,6 +7,7 @@ import { groupCommit } from './group-commit.ts'
 import { holdLock } from './lock.ts'
 import { newEpoch } from './migrate.ts'
 import { prepareReads } from './read.ts'
+import { prepareVerdicts } from './verdicts.ts'
 import { layOutViews } from './views.ts'
 
 /**
@@ -24,9 +26,10 @@ export function openSqlite({
   clock?: () => number
 }): Storage {
   const db = connect(dataFolder, { create })
-  const reads = prepareReads(db)
+  const verdicts = prepareVerdicts(db, clock)
+  const reads = prepareReads(db, verdicts)
   const write = groupCommit(db)
-  const append = prepareAppend(db, reads, clock)
+  const append = prepareAppend(db, reads, verdicts, clock)
   const locate = prepareLocate(db)
   const mark = db.prepare(
     `INSERT INTO tree_backlog VALUES (?, ?, ?) ON CONFLICT (location) DO UPDATE SET error = excluded.error`,
@@ -48,7 +51,13 @@ export function openSqlite({
     })
 
   return {
-    append: (signature) => writeHere(() => append(signature)),
+    async append(signature) {
+      for (let patience = 2; ; patience--) {
+        const done = await writeHere(() => append(signature, { mayWait: patience > 0 }))
+        if ('outcome' in done) return done
+        await wait(done.wait)
+      }
+    },
     configureViews: (views, covers) => writeHere(() => layOutViews(db, views, covers, clock())),
     renewEpoch: () =>
       writeHere(() => {
@@ -77,6 +86,14 @@ export function openSqlite({
     list: async (query) => reads.list(query),
     changesAfter: async (seq, limit) => reads.changesAfter(seq, limit),
     integrity: async () => reads.integrity(),
+
+    setKeyring: (keys) => writeHere(() => verdicts.setKeyring(keys)),
+    keyring: async () => verdicts.keyring(),
+    untried: async (fingerprint, after, limit) => verdicts.untried(fingerprint, after, limit),
+    addChecks: (checks) => writeHere(() => verdicts.addChecks(checks)),
+    setTried: (signature) => writeHere(() => verdicts.setTried(signature)),
+    turnStandings: async (limit) =>
+      verdicts.isTurnDue() ? writeHere(() => verdicts.turnStandings(limit)) : true,
 
     backlog: async () => reads.backlog(),
     addToBacklog: (location: Location, error) =>

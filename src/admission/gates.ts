@@ -1,0 +1,65 @@
+import { rememberingCheck } from '../openpgp/verdict.ts'
+import { evaluateGate } from '../policy/gate.ts'
+import { type Report, reportOf } from '../policy/report.ts'
+import { requirementsFor } from '../policy/scope.ts'
+import type { Digest } from '../reference/digest.ts'
+import type { ImageReference } from '../reference/reference.ts'
+import { maxSlot } from '../reference/tree-path.ts'
+import { Refusal } from '../refusal.ts'
+import { readSignature } from '../signature/signature.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { OperatorTrust } from '../trust/operator.ts'
+import { type Registry, repositoryOf } from './place.ts'
+
+/** Does an image pass that gate? `image` is named by tag or by digest, as clients name it. */
+export interface GateQuestion {
+  gate: string
+  image: ImageReference
+  digest: Digest
+}
+
+export interface GateAnswer extends Report {
+  gate: string
+  /** Whether an index must pass like its children. */
+  index: 'ignored' | 'required'
+}
+
+export type AskGate = (question: GateQuestion) => Promise<GateAnswer>
+
+/**
+ * Answers by the signatures where clients look for those of the image, as of now. Results that are stored are taken as
+ * they are; a key that signatures have not been tried with yet is tried here.
+ * @throws Refusal not-found, registry-not-served, name-too-long, digest-mismatch
+ */
+export function gateKeeper(
+  storage: Pick<Storage, 'list'>,
+  registries: readonly Registry[] | undefined,
+  trust: () => Pick<OperatorTrust, 'gates'>,
+  clock: () => number = Date.now,
+): AskGate {
+  return async ({ gate: name, image, digest }) => {
+    const gate = trust().gates.get(name)
+    if (!gate) throw new Refusal('not-found', `There is no gate ${name}`)
+    const repository = repositoryOf(image, registries)
+    if (repository instanceof Refusal) throw repository
+    const { signatures } = await storage.list({ repository, digest, limit: maxSlot })
+    const candidates = signatures.map(({ slot, blob, checks }) => {
+      const known = new Map(checks.map(({ fingerprint, result }) => [fingerprint, result]))
+      return { ...readSignature(blob, { sigstoreJson: true }), slot, check: rememberingCheck(known) }
+    })
+    candidates.sort((one, other) => one.slot - other.slot)
+    const now = clock()
+    const { scope, requirements } = requirementsFor(gate.trust.policy, image)
+    const evaluation = await evaluateGate(
+      requirements,
+      gate.rules,
+      { image, digest },
+      candidates,
+      (candidate, requirement) => gate.trust.verify(candidate, requirement, now, candidate.check),
+      Math.floor(now / 1000),
+    )
+    const asked = { image, digest, scope, signatures: candidates.length }
+    const report = await reportOf(asked, evaluation, gate.trust.keysOf)
+    return { gate: name, index: gate.rules.index, ...report }
+  }
+}

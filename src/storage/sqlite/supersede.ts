@@ -1,0 +1,93 @@
+import type { NewSignature } from '../storage.ts'
+import type { Connection } from './connection.ts'
+import type { VerdictStatements } from './verdicts.ts'
+
+/** Which signature takes the place of which, and the handing over of slots. */
+export function prepareSuperseding(db: Connection, verdicts: VerdictStatements) {
+  const sameIdentity = db.prepare(
+    `SELECT s.id, s.superseded_by AS supersededBy,
+       EXISTS (SELECT 1 FROM slots sl WHERE sl.location = s.location AND sl.signature = s.id) AS isServed
+     FROM signatures s WHERE s.location = ? AND s.identity = ? ORDER BY s.id DESC LIMIT 1`,
+  )
+  const successor = db.prepare('SELECT superseded_by FROM signatures WHERE id = ?').pluck()
+  const madeBy = db
+    .prepare("SELECT 1 FROM checks WHERE signature = ? AND key = ? AND standing IN ('early', 'good', 'over')")
+    .pluck()
+  // By the same key, with the same critical part: of type and digest there is but one at a location.
+  const alike = `SELECT s.id FROM slots sl JOIN signatures s ON s.id = sl.signature
+    JOIN checks c ON c.signature = s.id AND c.key = @key
+    WHERE sl.location = @location AND s.format = 'simple-signing' AND s.docker_reference = @dockerReference`
+  const earlier = db
+    .prepare(
+      `${alike} AND c.standing IN ('good', 'over') AND s.unverified_created <= @created
+         AND (@expires IS NULL OR s.unverified_expires <= @expires) ORDER BY sl.slot LIMIT 1`,
+    )
+    .pluck()
+  const later = db
+    .prepare(
+      `${alike} AND c.standing = 'good' AND s.unverified_created > @created
+         AND (s.unverified_expires IS NULL OR s.unverified_expires >= @expires) ORDER BY sl.slot LIMIT 1`,
+    )
+    .pluck()
+  const lastChange = db.prepare('SELECT max(modified) FROM slots WHERE signature = ?').pluck()
+  const hashesOf = db.prepare(
+    'SELECT lower(hex(identity)) AS identity, lower(hex(sha256)) AS sha256 FROM signatures WHERE id = ?',
+  )
+  const size = db.prepare('SELECT length(blob) FROM signatures WHERE id = ?').pluck()
+  const mark = db.prepare('UPDATE signatures SET superseded_by = ? WHERE id = ?')
+  const handOver = db.prepare('UPDATE slots SET signature = ?, modified = ? WHERE signature = ?')
+
+  const bounds = (location: number, { signer, validBy, dockerReference }: NewSignature) => {
+    const key = validBy === null ? null : verdicts.rowOf(validBy)
+    if (key === null || !signer) return null
+    const { unverifiedCreated: created, unverifiedExpires: expires } = signer
+    return { location, dockerReference, key, created, expires }
+  }
+  const ask = (statement: typeof earlier, location: number, signature: NewSignature): number | null => {
+    const bound = bounds(location, signature)
+    return bound && ((statement.get(bound) as number | undefined) ?? null)
+  }
+
+  return {
+    /**
+     * What is served of, or instead of, a signature of that identity that came before. It is as good as the new copy
+     * unless a key has made the new one and not it.
+     */
+    sameIdentity(
+      location: number,
+      { identity, checks }: NewSignature,
+    ): { servedAs: number; isAsGood: boolean } | null {
+      const row = sameIdentity.get(location, Buffer.from(identity, 'hex')) as
+        | { id: number; supersededBy: number | null; isServed: number }
+        | undefined
+      if (!row) return null
+      if (row.isServed) {
+        const isBetter = checks.some(({ fingerprint, result }) => {
+          const key = verdicts.rowOf(fingerprint)
+          return result === 'good' && key !== null && !madeBy.get(row.id, key)
+        })
+        return { servedAs: row.id, isAsGood: !isBetter }
+      }
+      let { id, supersededBy: next } = row
+      for (; next !== null; next = successor.get(id) as number | null) id = next
+      return lastChange.get(id) === null ? null : { servedAs: id, isAsGood: true }
+    },
+
+    /** What the new signature is to supersede: what a later signature by its key makes needless. */
+    earlier: (location: number, signature: NewSignature) => ask(earlier, location, signature),
+    /** What supersedes the new one already. */
+    later: (location: number, signature: NewSignature) => ask(later, location, signature),
+
+    /** Unix seconds. */
+    lastChange: (id: number) => lastChange.get(id) as number,
+    size: (id: number) => size.get(id) as number,
+    hashesOf: (id: number) => hashesOf.get(id) as { identity: string; sha256: string },
+
+    markSuperseded: (id: number, by: number) => void mark.run(by, id),
+    /** Slots keep their numbers. */
+    handOver(from: number, to: number, seconds: number): void {
+      mark.run(to, from)
+      handOver.run(to, seconds, from)
+    },
+  }
+}

@@ -1,0 +1,114 @@
+import { watchFiles } from '../durable/watch.ts'
+import { type Keyring, readKeyring } from '../openpgp/keyring.ts'
+import type { GateRules } from '../policy/gate.ts'
+import { loadAllTrust, type Trust } from './trust.ts'
+
+/** What the operator trusts: files of policies and keyrings, which may change while the server runs. */
+export interface TrustSettings {
+  /** A policy.json that uploads must meet. */
+  policy?: string
+  gates: Readonly<Record<string, GateSettings>>
+}
+
+export interface GateSettings extends GateRules {
+  /** A policy.json that images must meet. */
+  policy: string
+}
+
+/** As the files were when they were last read. */
+export interface OperatorTrust {
+  /** Null: there is no upload policy, and what is well formed is admitted. */
+  uploads: Trust | null
+  gates: ReadonlyMap<string, { trust: Trust; rules: GateRules }>
+  /** All keys that a policy or a gate names, read as one: a key that one file shows as revoked is revoked. */
+  keyring: Keyring
+}
+
+/** @throws Refusal policy, keyring */
+export async function loadOperatorTrust(settings: TrustSettings): Promise<OperatorTrust> {
+  const parts = await Promise.all(
+    partsOf(settings).map(async (part) => ({ ...part, trust: await read(part) })),
+  )
+  return combine(parts)
+}
+
+/**
+ * The trust of the operator, which follows its files while they change. A policy that cannot be used any more, or whose
+ * keyrings cannot, stays what it was, so that a slip never widens what is trusted; the others go on.
+ * @param onError what is wrong with which policy file
+ * @param onChange hears of each change, and of the first state
+ * @throws Refusal policy, keyring: where one cannot be used from the start
+ */
+export async function followOperatorTrust(
+  settings: TrustSettings,
+  events: {
+    everyMs: number
+    onChange(trust: OperatorTrust): void
+    onError(policy: string, error: Error): void
+  },
+): Promise<{ current(): OperatorTrust; stop(): void }> {
+  const parts = await Promise.all(
+    partsOf(settings).map(async (part) => ({ ...part, trust: await read(part) })),
+  )
+  let current = await combine(parts)
+  events.onChange(current)
+  const stops = parts.map((part) =>
+    watchFiles({
+      files: () => part.trust.files,
+      everyMs: events.everyMs,
+      read: async () => {
+        const trust = await read(part)
+        const before = part.trust
+        part.trust = trust
+        return combine(parts).catch((error) => {
+          part.trust = before
+          throw error
+        })
+      },
+      take(combined) {
+        current = combined
+        events.onChange(current)
+      },
+      onError: (error) => events.onError(part.policy, error),
+    }),
+  )
+  return {
+    current: () => current,
+    stop: () => {
+      for (const stop of stops) stop()
+    },
+  }
+}
+
+/** One policy file, and the gate it belongs to. */
+interface Part {
+  policy: string
+  gate: { name: string; rules: GateRules } | null
+}
+
+function partsOf({ policy, gates }: TrustSettings): Part[] {
+  const ofGates = Object.entries(gates).map(([name, gate]) => ({
+    policy: gate.policy,
+    gate: { name, rules: gate },
+  }))
+  return [...(policy === undefined ? [] : [{ policy, gate: null }]), ...ofGates]
+}
+
+function read({ policy, gate }: Part): Promise<Trust> {
+  return loadAllTrust(policy, gate?.rules.thresholds)
+}
+
+async function combine(parts: (Part & { trust: Trust })[]): Promise<OperatorTrust> {
+  const files = (await Promise.all(parts.map(({ trust }) => trust.keyrings()))).flat()
+  const gates = new Map<string, { trust: Trust; rules: GateRules }>()
+  for (const { gate, trust } of parts) if (gate) gates.set(gate.name, { trust, rules: gate.rules })
+  return {
+    uploads: parts.find(({ gate }) => !gate)?.trust ?? null,
+    gates,
+    keyring: await readKeyring(...unique(files)),
+  }
+}
+
+function unique(files: Uint8Array[]): Uint8Array[] {
+  return [...new Map(files.map((file) => [Buffer.from(file).toString('base64'), file])).values()]
+}
