@@ -16,7 +16,8 @@ export interface Machine {
   readFrom(lookaside: string): void
   /** An empty folder. */
   newFolder(): string
-  skopeo(args: string[], env?: NodeJS.ProcessEnv): Promise<Outcome>
+  /** By `command`, if it is not to be the one of the system. */
+  skopeo(args: string[], env?: NodeJS.ProcessEnv, command?: string): Promise<Outcome>
   podman(command: string, ...args: string[]): Promise<Outcome>
   buildah(command: string, ...args: string[]): Promise<Outcome>
 }
@@ -70,7 +71,7 @@ export function newMachine(folder: string, registry: Registry): Machine {
         JSON.stringify({ docker: { [registry.host]: { lookaside } } }),
       ),
     newFolder: () => mkdtempSync(join(home, 'folder-')),
-    skopeo: (args, more) => run('skopeo', args, { env: { ...env, ...more } }),
+    skopeo: (args, more, command = 'skopeo') => run(command, args, { env: { ...env, ...more } }),
     podman: (command, ...args) =>
       run(
         'podman',

@@ -1,3 +1,18 @@
+import type { State } from './key-cases.ts'
+
+/** Who signs: by keys in each state, and by a second key that is as good as the first. */
+export const signers = {
+  alice: 'plain',
+  bob: 'plain',
+  subkey: 'subkey',
+  extended: 'extended',
+  expired: 'expired',
+  superseded: 'revoked as superseded',
+  compromised: 'revoked as compromised',
+} as const satisfies Record<string, State>
+
+export type SignerName = keyof typeof signers
+
 /** Names under which the registry of a test is known to its clients; `path` is a repository of it. */
 export interface Home {
   host: string
@@ -8,11 +23,11 @@ export interface Home {
 
 export interface Case {
   home: Home
-  /** How the image is asked for; by neither, clients ask for `latest`. */
+  /** How the image is asked for; by neither, clients ask for `latest`. No skopeo can be asked for one by both. */
   naming: 'tag' | 'digest' | 'neither'
   /** The reference of the one claim there is; undefined where there is no signature. */
   signed: string | undefined
-  signer: 'alice' | 'bob'
+  signer: SignerName
   /** Whether the claim is of the manifest. */
   isOfImage: boolean
   /** By scope of the docker transport. */
@@ -30,7 +45,8 @@ const signedHost = 'signed.example.net'
 export function generateCases(
   count: number,
   hosts: Home[],
-  key: (name: Case['signer']) => string,
+  /** How a policy can name the keys of each signer. */
+  keys: Record<SignerName, object[]>,
   seed = 1,
 ): Case[] {
   let state = seed
@@ -49,27 +65,33 @@ export function generateCases(
     const identity = pick(identitiesFor(home))
     const claims = oneIn(3) ? claimsFor(home) : suitedClaims(home, naming, identity)
     const signed = oneIn(20) ? undefined : pick(claims)
+    const wanted = oneIn(2) ? 'alice' : pick(Object.keys(signers) as SignerName[])
     return {
       home,
       naming,
       signed,
-      signer: oneIn(15) ? 'bob' : 'alice',
+      signer: oneIn(15) ? 'bob' : wanted,
       isOfImage: !oneIn(15),
-      scopes: scopesFor(home, naming, identity),
+      scopes: scopesFor(home, naming, identity, wanted),
     }
   }
 
-  const scopesFor = (home: Home, naming: Case['naming'], identity: object | undefined) => {
-    const signedBy = (name: Case['signer']) => ({
+  const scopesFor = (
+    home: Home,
+    naming: Case['naming'],
+    identity: object | undefined,
+    wanted: SignerName,
+  ) => {
+    const signedBy = (name: SignerName) => ({
       type: 'signedBy',
       keyType: 'GPGKeys',
-      keyPath: key(name),
+      ...pick(keys[name]),
       ...(identity && { signedIdentity: identity }),
     })
     const lists = [
-      ...Array.from({ length: 6 }, () => [signedBy('alice')]),
-      [signedBy('alice'), { type: 'insecureAcceptAnything' }],
-      [signedBy('alice'), signedBy('bob')],
+      ...Array.from({ length: 6 }, () => [signedBy(wanted)]),
+      [signedBy(wanted), { type: 'insecureAcceptAnything' }],
+      [signedBy(wanted), signedBy('bob')],
       [{ type: 'reject' }],
       [{ type: 'insecureAcceptAnything' }],
     ]
@@ -105,6 +127,7 @@ function identitiesFor({ host, path }: Home): (Record<string, string> | undefine
     { type: 'matchRepository' },
     { type: 'exactReference', dockerReference: `${signedHost}/${path}:1` },
     { type: 'exactReference', dockerReference: `${path}:1` },
+    { type: 'exactReference', dockerReference: `${signedHost}/${path}:1@${digestOfImage}` },
     { type: 'exactRepository', dockerRepository: `${signedHost}/${path}` },
     { type: 'exactRepository', dockerRepository: `${host}/${path}:1` },
     remap(host, signedHost),

@@ -64,6 +64,36 @@ export async function succeed(command: string, args: string[], options?: Program
   return stdout
 }
 
+export interface Skopeo {
+  /** For `run`. */
+  command: string
+  version: string
+  /**
+   * Whether a key stands for its subkeys. Those before 1.21 (c/image 5.38) compare the fingerprint of the very key that signed
+   * with those of primary keys, so that by a policy they accept no signature by a subkey: `verifyAndExtractSignature` in
+   * c/image's signature/simple.go.
+   */
+  acceptsSubkeys: boolean
+}
+
+const newestSkopeo = process.env.NEWEST_SKOPEO
+
+/** Why tests with every skopeo run with that of the machine alone; false where they do not. */
+export const onlyOneSkopeo = !newestSkopeo && 'NEWEST_SKOPEO does not say where .ci/newest-skopeo put one'
+
+/** The skopeo of the machine, and the newest: in CI that one too must be there. */
+export async function everySkopeo(): Promise<Skopeo[]> {
+  assert.ok(!onlyOneSkopeo || !process.env.CI, `CI tests with every skopeo: ${onlyOneSkopeo}`)
+  const commands = newestSkopeo ? ['skopeo', newestSkopeo] : ['skopeo']
+  return Promise.all(
+    commands.map(async (command) => {
+      const version = /[0-9.]+/.exec(await succeed(command, ['--version']))?.[0] ?? ''
+      const [major = 0, minor = 0] = version.split('.').map(Number)
+      return { command, version, acceptsSubkeys: major > 1 || minor >= 21 }
+    }),
+  )
+}
+
 /** Waits until something is so. */
 export async function eventually(isSo: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + deadlineMilliseconds

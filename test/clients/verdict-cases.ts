@@ -16,15 +16,16 @@ import {
 } from '../openpgp/forge.ts'
 import { expires, issuer, issuerFingerprint, octets, subpacket, uint32 } from '../openpgp/write.ts'
 
-/** A keyring and a message, to be judged at one time by gpg and here. */
+/** A keyring and a message, to be judged at one time by gpg and here, and as of today by skopeo. */
 export interface Case {
   name: string
   keyring: Buffer
   message: Buffer
   /** Seconds since 1970. */
   now: number
-  /** Fingerprints, one of which skopeo is to be told. */
-  signers: string[]
+  /** The fingerprints of the key that signed and of its primary key: the same, but for subkeys. */
+  signer: string
+  primary: string
   /** Why what is valid for gpg is not here. */
   stricter: string | null
 }
@@ -88,7 +89,8 @@ export function cases(payload: Buffer): Case[] {
       keyring: Buffer.concat(keyring),
       message: forgeMessage(by, payload, { created: start + 10, ...message }),
       now,
-      signers: [by.fingerprint, key.fingerprint],
+      signer: by.fingerprint,
+      primary: (by === other ? key : by).fingerprint, // `other` signs as a subkey alone
       stricter: stricter ?? null,
     })
 
@@ -226,10 +228,8 @@ export function cases(payload: Buffer): Case[] {
     for (const version of [3, 4] as const)
       add(`type ${type}, version ${version}`, plain(), { message: { type, version } })
   add('without the fingerprint', plain(), { message: { withFingerprint: false } })
-  const falseIssuer = issuerFingerprint(`${'00'.repeat(12)}${key.keyId}`)
-  add('a false fingerprint outside the hash', plain(), {
-    message: { withFingerprint: false, unhashed: [falseIssuer] },
-  })
+  const unhashed = [issuerFingerprint(`${'00'.repeat(12)}${key.keyId}`)]
+  add('a false fingerprint outside the hash', plain(), { message: { withFingerprint: false, unhashed } })
   const weakHash = 'SHA-1 and RIPEMD-160 are weak, and so is a hash shorter than the key'
   for (const hashAlgorithm of [1, 2, 3, 9, 10, 11, 12, 14])
     add(`EdDSA, hash ${hashAlgorithm}`, plain(), {

@@ -10,12 +10,17 @@ import { parseDigest } from '../../src/reference/digest.ts'
 import { Refusal } from '../../src/refusal.ts'
 import { fixture } from '../openpgp/fixture.ts'
 import { claimOf, exampleReference } from '../signing.ts'
-import { run, workFolder } from './program.ts'
+import { keyCases } from './key-cases.ts'
+import { everySkopeo, onlyOneSkopeo, run, type Skopeo, workFolder } from './program.ts'
 import { type Case, cases } from './verdict-cases.ts'
 
 /*
- * Each case is judged by gpg, at a time that the case sets, and by skopeo, as of today. Nothing may be valid here that is
- * not for them; what is valid for them and not here has its reason in the case.
+ * Each case is judged by gpg, at a time that the case sets, and by every skopeo, as of today. Nothing may be valid here that is
+ * not for them; what is valid for them and not here has its reason in the case. Where the versions of skopeo differ:
+ *
+ * | case                                         | before 1.21 | since    | here  | reason               |
+ * |----------------------------------------------|-------------|----------|-------|----------------------|
+ * | a subkey, and the fingerprint of its primary | refused     | accepted | valid | see `acceptsSubkeys` |
  */
 
 const folder = workFolder()
@@ -63,16 +68,28 @@ async function verdictOfGpg({ keyring, message, now }: Case): Promise<VerdictNam
   return statuses[found ?? ''] ?? 'refused'
 }
 
-/** Debian's version wants the fingerprint of the very key that signed, others that of the primary key. */
-async function isValidForSkopeo({ keyring, message, signers }: Case): Promise<boolean> {
+/** Asks a skopeo whether the message is signed by that key. */
+type Ask = (skopeo: Skopeo, fingerprint: string) => Promise<boolean>
+
+async function asking({ keyring, message }: Case): Promise<Ask> {
   const home = await homeWith(keyring)
   const file = join(home, 'message')
   writeFileSync(file, message)
-  for (const signer of signers) {
-    const args = ['standalone-verify', manifestFile, exampleReference, signer, file]
-    if ((await run('skopeo', args, { env: { GNUPGHOME: home } })).code === 0) return true
+  return async ({ command }, fingerprint) => {
+    const args = ['standalone-verify', manifestFile, exampleReference, fingerprint, file]
+    const { code, stdout } = await run(command, args, { env: { GNUPGHOME: home } })
+    assert.equal(code === 0, stdout.startsWith('Signature verified'), stdout)
+    return code === 0
   }
-  return false
+}
+
+/** More than one at a time, as each waits for programs. */
+async function forEachCase(judge: (each: Case) => Promise<void>): Promise<void> {
+  const left = all.values()
+  const lane = async () => {
+    for (const each of left) await judge(each)
+  }
+  await Promise.all([lane(), lane(), lane()])
 }
 
 async function own({ keyring, message }: Case, now: number): Promise<VerdictName> {
@@ -84,11 +101,17 @@ async function own({ keyring, message }: Case, now: number): Promise<VerdictName
   }
 }
 
-const all = cases(Buffer.from(claimOf({ digest })))
+const payload = Buffer.from(claimOf({ digest }))
+const all = [...cases(payload), ...keyCases(payload)]
+const every = await everySkopeo()
+const names = every.map(({ version }) => version).join(' and ')
+test('the newest skopeo is asked too', { skip: onlyOneSkopeo }, () => {
+  assert.ok(every.at(-1)?.acceptsSubkeys)
+})
 
 test(`gpg and this come to the same in ${all.length} cases, but where this is stricter`, async () => {
   const disagreements: string[] = []
-  for (const each of all) {
+  await forEachCase(async (each) => {
     const [theirs, ours] = [await verdictOfGpg(each), await own(each, each.now)]
     const differs = theirs === 'valid' ? ours !== 'valid' : ours === 'valid'
     if (differs !== (each.stricter !== null) || (differs && ours === 'valid'))
@@ -97,19 +120,31 @@ test(`gpg and this come to the same in ${all.length} cases, but where this is st
     const named: VerdictName[] = ['expired', 'key-expired', 'revoked']
     if (named.some((verdict) => verdict === theirs) && ours !== theirs)
       disagreements.push(`${each.name}: gpg ${theirs}, here ${ours}`)
-  }
+  })
   assert.deepEqual(disagreements, [])
 })
 
-test(`skopeo and this come to the same in ${all.length} cases, but where this is stricter`, async () => {
+test(`skopeo ${names} and this come to the same in ${all.length} cases, but where this is stricter`, async () => {
   const disagreements: string[] = []
+  let subkeys = 0
   const now = Date.now() / 1000
-  for (const each of all) {
-    const [theirs, ours] = [await isValidForSkopeo(each), (await own(each, now)) === 'valid']
-    if (theirs !== ours && (ours || each.stricter === null))
-      disagreements.push(`${each.name}: skopeo ${theirs}, here ${ours}`)
-  }
+  await forEachCase(async (each) => {
+    const { name, signer, primary, stricter } = each
+    const ours = (await own(each, now)) === 'valid'
+    if (ours && signer !== primary) subkeys++
+    const isValid = await asking(each)
+    const ask = async (skopeo: Skopeo, fingerprint: string, expected: boolean) => {
+      const theirs = await isValid(skopeo, fingerprint)
+      if (theirs !== expected && (expected || stricter === null))
+        disagreements.push(`${name}: skopeo ${skopeo.version} ${theirs} for ${fingerprint}, here ${ours}`)
+    }
+    for (const skopeo of every) {
+      await ask(skopeo, primary, ours && (signer === primary || skopeo.acceptsSubkeys))
+      if (signer !== primary) await ask(skopeo, signer, ours)
+    }
+  })
   assert.deepEqual(disagreements, [])
+  assert.ok(subkeys >= 12, `${subkeys} are valid and by a subkey`)
 })
 
 const ofGpg = [
@@ -129,7 +164,7 @@ test('gpg and this come to the same for keys of gpg, now and before, and in a ke
     for (const file of [`${name}.gpg`, 'all.gpg', 'all.asc', 'ed25519.gpg']) {
       for (const now of ['2025-01-02', '2025-03-01'].map((date) => Date.parse(date) / 1000)) {
         const [keyring, message] = [fixture(`keyrings/${file}`), fixture(`keyrings/${name}.sig`)]
-        const each = { name, keyring, message, now, signers: [], stricter: null }
+        const each = { name, keyring, message, now, signer: '', primary: '', stricter: null }
         assert.equal(await own(each, now), await verdictOfGpg(each), `${name} with ${file} at ${now}`)
       }
     }
