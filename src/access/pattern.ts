@@ -34,7 +34,7 @@ function isComponentPattern(component: string): boolean {
   return /^[a-z0-9._*-]+$/.test(component) && !component.includes('**')
 }
 
-/** Whether the pattern covers the repository, in time that grows with both and not faster. */
+/** Whether the pattern covers the repository. */
 export function matches(pattern: Pattern, repository: Repository): boolean {
   return matchesComponents(pattern.split('/'), repository.split('/'))
 }

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Keyring } from '../openpgp/keyring.ts'
+import type { Keyring, VerificationKey } from '../openpgp/keyring.ts'
 import { readMessage } from '../openpgp/message.ts'
 import { checkSignature } from '../openpgp/verify.ts'
 import type { KeyringKey, Lease, Storage } from '../storage/storage.ts'
@@ -44,10 +44,10 @@ export function verdictKeeper(storage: VerdictStorage): VerdictKeeper {
   let lease: Lease | null = null
   let triedThrough = 0
 
-  const tryKey = async (fingerprint: string, tried: number, stopped: () => boolean): Promise<number> => {
-    const key = keyring?.byFingerprint.get(fingerprint)
+  const tryKey = async (key: VerificationKey, tried: number, stopped: () => boolean): Promise<number> => {
+    const { fingerprint } = key
     let found = 0
-    for (let after = tried; key && !stopped(); ) {
+    for (let after = tried; !stopped(); ) {
       const signatures = await storage.untried(fingerprint, after, triedAtOnce)
       const last = signatures.at(-1)
       if (!last) break
@@ -85,12 +85,20 @@ export function verdictKeeper(storage: VerdictStorage): VerdictKeeper {
       if (!lease) return
       for (let done = false; !done && !stopped(); ) done = await storage.turnStandings(turnedAtOnce)
       const { seq } = await storage.head()
-      if (seq === triedThrough) return
       const keys = await storage.keyring()
+      const known = keys.flatMap(({ fingerprint, tried }) => {
+        const key = keyring?.byFingerprint.get(fingerprint)
+        return key ? [{ key, tried: Math.max(tried, triedThrough) }] : []
+      })
       let found = 0
-      for (const { fingerprint, tried } of keys)
-        found += await tryKey(fingerprint, Math.max(tried, triedThrough), stopped)
+      if (seq !== triedThrough) for (const { key, tried } of known) found += await tryKey(key, tried, stopped)
       if (stopped()) return
+      if (known.length < keys.length) {
+        // Another process has read a keyring file that this one has not seen yet: it knows these keys.
+        lease.release()
+        lease = null
+        return
+      }
       triedThrough = seq
       if (found || keys.some(({ tried }) => seq - tried >= changesBetweenMarks)) await storage.setTried(seq)
     },

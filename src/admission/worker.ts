@@ -20,12 +20,23 @@ let closing = false
 let timer: NodeJS.Timeout | undefined
 let keeping = Promise.resolve()
 
+/** An alarm is raised once, until a step has ended well. */
+let isBehind = false
+
 /** One step after the other; each sets the time of the next. */
 function keepVerdicts(): void {
   clearTimeout(timer)
   keeping = keeping
     .then(() => keeper.step(() => closing))
-    .catch((error) => alarm('stored verdicts are behind; it is tried again', { problem: error.message }))
+    .then(
+      () => {
+        isBehind = false
+      },
+      (error) => {
+        if (!isBehind) alarm('stored verdicts are behind; it is tried again', { problem: error.message })
+        isBehind = true
+      },
+    )
     .then(() => {
       clearTimeout(timer)
       if (!closing) timer = setTimeout(keepVerdicts, lookMilliseconds)

@@ -1,5 +1,6 @@
 import { Refusal } from '../refusal.ts'
 
+/** A value of JSON, as `readJson` reads it. */
 export type Json = null | boolean | number | string | Json[] | JsonObject
 
 /** Without a prototype: `__proto__` and `constructor` are ordinary keys, present only where the text has them. */

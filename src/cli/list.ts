@@ -128,7 +128,7 @@ function row(...[id = '', slot = '', added = '', verdict = '', key = '', ...rest
     id.padStart(7),
     slot.padStart(4),
     added.padEnd(20),
-    verdict.padEnd(11),
+    verdict.padEnd(15),
     key.padEnd(16),
     ...rest,
   ].join('  ')

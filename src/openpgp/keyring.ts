@@ -12,6 +12,7 @@ export interface Keyring {
   warnings: string[]
 }
 
+/** A primary key with its user ids and subkeys, of all its copies in the files. */
 export interface Certificate {
   /** Of the primary key; upper-case hex. */
   fingerprint: string
@@ -21,6 +22,7 @@ export interface Certificate {
   keys: VerificationKey[]
 }
 
+/** A primary key or subkey. */
 export interface VerificationKey extends CheckKey {
   /** Upper-case hex. */
   fingerprint: string

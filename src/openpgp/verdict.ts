@@ -26,8 +26,10 @@ export const verdictNames = [
   'valid',
 ] as const
 
+/** See `verdictNames`. */
 export type VerdictName = (typeof verdictNames)[number]
 
+/** What keys say of a signature, at a time. Only `valid` means that one of them vouches for it. */
 export interface Verdict<Key = VerificationKey> {
   verdict: VerdictName
   /** Whose verdict it is; null for `unknown-key`. That it made the signature is not said by `bad` and `unsupported`. */

@@ -17,7 +17,10 @@ export interface CheckKey {
   algorithm: number
   /** Seconds since 1970. */
   created: number
-  /** Null if the material is none that can be verified with. */
+  /**
+   * Null if the material is none that can be verified with.
+   * @internal
+   */
   publicKey: PublicKey | null
 }
 

@@ -18,6 +18,7 @@ export interface SlottedSignature extends Candidate, Pick<Signature, 'message'> 
   check?: CheckFunction
 }
 
+/** What is asked about: an image, and its signatures. */
 export interface ImageQuestion {
   /** As somebody asks for it. Of tag and digest together the tag counts, as clients refuse both at once. */
   image: ImageReference | string
@@ -43,7 +44,10 @@ export async function evaluateImage(trust: Trust, question: ImageQuestion): Prom
   const digest = parseDigest(question.digest)
   const image = asClientsName(question.image, digest)
   const { scope, requirements } = requirementsFor(trust.policy, image)
-  const candidates = signatures.map((signature, index) => ({ ...signature, slot: signature.slot ?? index + 1 }))
+  const candidates = signatures.map((signature, index) => ({
+    ...signature,
+    slot: signature.slot ?? index + 1,
+  }))
   const evaluation = await evaluateGate(
     requirements,
     { thresholds: trust.thresholds, maxAge },
@@ -61,6 +65,7 @@ function asClientsName(asked: ImageReference | string, digest: Digest): ImageRef
   return (image.digest ?? digest) === digest ? identityOf(image, digest) : image
 }
 
+/** What is asked about, and by which policy. */
 export interface PolicyQuestion extends ImageQuestion {
   policy: Policy
   /** Asked for each path that a requirement of the image names, unless the policy has its keys in itself (`keyData`). */

@@ -23,6 +23,8 @@ export interface Policy {
  * - `keyData` and its like are base64 text; c/image takes a list of numbers for octets as well.
  * - Where c/image reads an image's name that has no registry host (`a_b.c/app`), this refuses: no claim has such a name.
  * - Scopes of transports other than `docker` are not checked: no image here has them.
+ *
+ * @throws Refusal policy: with the place in the document, and what to do there
  */
 export function readPolicy(bytes: Uint8Array): Policy {
   const document = readObject(readDocument(bytes), '', { required: ['default'], optional: ['transports'] })

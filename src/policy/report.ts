@@ -17,6 +17,7 @@ export interface Report {
   requirements: RequirementReport[]
 }
 
+/** What came of one requirement of a policy, or one threshold of a gate. */
 export interface RequirementReport {
   type: Requirement['type'] | Threshold['type']
   place: string
@@ -39,10 +40,12 @@ export interface KeyName {
   userId: string | null
 }
 
+/** For people: the user id with the fingerprint behind it, or the fingerprint alone. */
 export function formatKeyName({ fingerprint, userId }: KeyName): string {
   return userId === null ? fingerprint : `${userId} (${fingerprint})`
 }
 
+/** A signature that counts, by where it was found, and whose it is. Fingerprints are upper-case hex. */
 export interface SignatureReport {
   slot: number
   fingerprint: string | null
@@ -52,6 +55,7 @@ export interface SignatureReport {
   created: string
 }
 
+/** A signature that was looked at and does not count. */
 export interface TrialReport extends Omit<SignatureReport, 'created'> {
   /** RFC 3339; null where the keys were not asked. */
   created: string | null

@@ -22,6 +22,7 @@ export type Requirement =
   | { type: 'signedBaseLayer'; place: Place }
   | { type: 'sigstoreSigned'; place: Place }
 
+/** A signature by some key of these, for a claim whose reference is as `signedIdentity` says. */
 export interface SignedBy {
   type: 'signedBy'
   place: Place
@@ -39,6 +40,7 @@ export type KeySource = { paths: string[] } | { data: Uint8Array }
 
 const keyTypes = ['GPGKeys', 'signedByGPGKeys', 'X509Certificates', 'signedByX509CAs'] as const
 
+/** The words that clients read (signature/policy_types.go of c/image, `sbKeyType`). */
 export type KeyType = (typeof keyTypes)[number]
 
 interface Kind {

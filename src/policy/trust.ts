@@ -36,6 +36,7 @@ export interface Trust {
   keyrings(): Promise<Uint8Array[]>
 }
 
+/** What the keys of one requirement say of a signature, as of the moment that was asked about. */
 export interface SignatureVerdict extends Verdict {
   /** Seconds since 1970; null if it does not expire. */
   expires: number | null
@@ -44,6 +45,10 @@ export interface SignatureVerdict extends Verdict {
 /** Gives the octets of the keyring file at a path, as the policy has it. Whatever it throws becomes a Refusal keyring. */
 export type ReadKeys = (path: string) => Uint8Array | Promise<Uint8Array>
 
+/**
+ * Makes a trust of a policy that was read. Nothing is asked of `readKeys` yet, and nothing refused.
+ * @param thresholds what a gate asks beside the policy
+ */
 export function trustIn(policy: Policy, readKeys: ReadKeys, thresholds: readonly Threshold[] = []): Trust {
   const signedBy = [policy.default, ...(policy.transports.get('docker')?.values() ?? [])]
     .flat()

@@ -8,6 +8,7 @@ import { Refusal } from '../refusal.ts'
 import { identityOfMessage, identityOfSigstore } from './identity.ts'
 import { readSigstoreJson } from './sigstore.ts'
 
+/** As c/image calls them (internal/signature/signature.go, `FormatID`); only the first is verified here. */
 export type SignatureFormat = 'simple-signing' | 'sigstore-json'
 
 /** A signature that clients can read. Nothing says yet that it is any good. */

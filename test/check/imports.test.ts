@@ -72,6 +72,21 @@ test('pure folders do no input or output, and packages stay with their owner', (
   ])
 })
 
+test('the library imports pure folders alone, and nothing imports it', (t) => {
+  const files = {
+    'index.ts':
+      "export { Refusal } from './refusal.ts'\nexport { a } from './policy/a.ts'\nexport { b } from './durable/b.ts'\nimport 'node:fs'\n",
+    'policy/a.ts': "import { Refusal } from '../index.ts'\n",
+    'cli/a.ts': "import { Refusal } from '../index.ts'\n",
+  }
+  assert.deepEqual(offences(t, files), [
+    'src/cli/a.ts:1: nothing may import the library: it is for others',
+    'src/index.ts:3: index may not import durable, which stands above it',
+    'src/index.ts:4: index does no input or output, so not node:fs',
+    'src/policy/a.ts:1: nothing may import the library: it is for others',
+  ])
+})
+
 test('the entry imports the app alone, and a new folder must be given its place', (t) => {
   const files = {
     'lookaside.js': "import './cli/program.ts'\nimport pino from 'pino'\n",

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 
 /**
  * From left to right: a folder (or file at the top of src) may import what stands before it. What shares an entry may
- * not import each other. `lookaside.js` is the entry and imports `app` alone.
+ * not import each other. `lookaside.js` is the entry and imports `app` alone; `index.ts` is the library.
  */
 const layers = [
   ['refusal'],
@@ -12,6 +12,7 @@ const layers = [
   ['claim', 'openpgp', 'access'],
   ['signature'],
   ['policy'],
+  ['index'],
   ['durable'],
   ['config', 'tls', 'trust', 'storage', 'manifests'],
   ['tree'],
@@ -27,8 +28,8 @@ const siblingsAllowed = new Set([
   'cli → http', // The commands read the documents that the server writes: one type says what they are.
 ])
 
-/** No input or output: these folders are the published library, and run in any thread or browser. */
-const pure = new Set(['reference', 'claim', 'openpgp', 'signature', 'policy', 'access'])
+/** No input or output: these folders are the published library, and run in any thread. */
+const pure = new Set(['reference', 'claim', 'openpgp', 'signature', 'policy', 'access', 'index'])
 const impureModules =
   /^(?:node:)?(?:fs|net|tls|http|https|http2|dgram|dns|child_process|cluster|worker_threads)(?:\/.*)?$|^(?:better-sqlite3|fastify|@fastify\/.*|pino|pino-pretty)$/
 
@@ -36,6 +37,9 @@ const impureModules =
 const owners: Record<string, string> = { openpgp: 'openpgp', 'better-sqlite3': 'storage' }
 
 const entry = 'lookaside'
+
+/** What the package exports, for others. */
+const library = 'index'
 
 interface Import {
   line: number
@@ -73,6 +77,7 @@ function offenceOfFile(from: string, to: string, specifier: string): string | un
   if (to === '..') return `${specifier} is outside src`
   if (from === entry) return to === 'app' ? undefined : `the entry may import app alone, not ${to}`
   if (to === entry) return 'nothing may import the entry'
+  if (to === library) return 'nothing may import the library: it is for others'
   if (rank(to) < 0) return `${to} has no place in the layers of test/check/imports.ts`
   if (rank(to) < rank(from) || siblingsAllowed.has(`${from} → ${to}`)) return undefined
   const relation = rank(to) === rank(from) ? 'its sibling' : 'which stands above it'

@@ -34,7 +34,10 @@ test('every signature is a line, oldest first, with whole digests to be pasted',
   const { code, stdout, stderr } = await list()
   assert.deepEqual([code, stderr], [0, ''])
   const [heading, ...lines] = stdout.trimEnd().split('\n')
-  assert.match(heading ?? '', /^ +ID +SLOT +ADDED +UNVERIFIED KEY +REPOSITORY@DIGEST +CLAIMED REFERENCE$/)
+  assert.match(
+    heading ?? '',
+    /^ +ID +SLOT +ADDED +VERDICT +UNVERIFIED KEY +REPOSITORY@DIGEST +CLAIMED REFERENCE$/,
+  )
   assert.equal(lines.length, count)
   assert.deepEqual(
     lines.map((line) => Number(line.trim().split(' ')[0])),
@@ -42,7 +45,7 @@ test('every signature is a line, oldest first, with whole digests to be pasted',
   )
   assert.match(
     lines.at(-1) ?? '',
-    /^ {4}230 {5}1 {2}\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ {2}0123456789ABCDEF {2}team\/other@sha256:1{64} {2}registry\.example\.com\/team\/other:1\.0$/,
+    /^ {4}230 {5}1 {2}\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ {2}unknown-key {6}0123456789ABCDEF {2}team\/other@sha256:1{64} {2}registry\.example\.com\/team\/other:1\.0$/,
   )
 })
 

@@ -64,6 +64,9 @@ test('a worker that dies is replaced, and nobody notices', async () => {
   const server = await serve(data, '--workers', '2')
   const token = await newToken(data, [{ action: 'admin' }])
   assert.equal((await ask(server, 'POST', '/api/v1/signatures', { token, body: newBlob() })).status, 201)
+  // The other one must have come so far as to take over.
+  const bound = () => server.log.filter(({ msg }) => String(msg).startsWith('bound to')).length
+  while (bound() < 2) await once(server.process.stdout as any, 'data')
   const pid = server.log.find(({ msg }) => msg === 'listening')?.pid as number
   process.kill(pid, 'SIGKILL')
   const died = () => server.log.some(({ msg }) => String(msg).startsWith('a worker died'))
