@@ -8,14 +8,16 @@ import { circumstances, installed, type Program } from './installed.ts'
 import { coldClients, coldNew, coldResumed, keptAlive, startServers, warmUp } from './reads.ts'
 import { table } from './report.ts'
 import { shellLoop, signers, uploading } from './uploads.ts'
+import { gpgVerifying, keysInKeyring, verifying } from './verifying.ts'
 import { startLookaside } from './web-servers.ts'
 import { wrkClients } from './wrk.ts'
 
-const usage = `npm run bench -- [read] [cold] [upload] [options]      default: read upload
+const usage = `npm run bench -- [read] [cold] [upload] [verify] [options]      default: read upload
 
 read          signatures read over connections that are kept alive, beside nginx and Caddy on the same tree
 cold          clients that connect, read the signatures of one image and close, beside the same
 upload        signatures uploaded, beside a shell loop of gpg --verify and a durable rename
+verify        what a keyring of many keys adds to an upload, by algorithm, beside gpg --verify
 
 --rounds N    how often each is measured, in turn with the others (default: 5)
 --seconds N   for how long each time (default: 4)
@@ -26,7 +28,7 @@ upload        signatures uploaded, beside a shell loop of gpg --verify and a dur
 What it needs for itself is in the system's temporary folder (TMPDIR), which should be on the disk of interest.
 `
 
-const benchmarks = ['read', 'cold', 'upload'] as const
+const benchmarks = ['read', 'cold', 'upload', 'verify'] as const
 /** statfs(2): the type of a file system in memory. */
 const tmpfs = 0x01021994
 
@@ -73,6 +75,7 @@ async function main(argv: string[]): Promise<void> {
   try {
     if (wanted.includes('read') || wanted.includes('cold')) await benchReads(wanted, settings)
     if (wanted.includes('upload')) await benchUploads(settings)
+    if (wanted.includes('verify')) await benchVerifying(settings)
     sayWhatIsMissing(wanted)
   } finally {
     rmSync(scratch, { recursive: true, force: true })
@@ -140,6 +143,21 @@ async function benchUploads({ rounds, scratch }: Settings): Promise<void> {
   }
 }
 
+async function benchVerifying({ rounds, scratch }: Settings): Promise<void> {
+  const gpg = installed('gpg')
+  const peer = gpg ? gpgVerifying(join(scratch, 'verifying'), gpg) : null
+  try {
+    await run(
+      `Verify: one signature by a keyring of ${keysInKeyring} keys, on one thread`,
+      'signatures',
+      [...(peer ? [peer] : []), ...(await verifying())],
+      rounds,
+    )
+  } finally {
+    peer?.stop()
+  }
+}
+
 async function run(title: string, unit: string, subjects: Subject[], rounds: Rounds): Promise<void> {
   const comparisons = await compare(subjects, rounds, (done, total) => progress('measuring', done, total))
   console.log(`${title}; ${rounds.count} rounds of ${rounds.seconds} s`)
@@ -153,6 +171,7 @@ function sayWhatIsMissing(wanted: readonly Benchmark[]): void {
     ['wrk', ['read'], 'reads over connections that are kept alive'],
     ['wrk', ['cold'], 'cold clients that resume their session'],
     ['gpg', ['upload'], 'the shell loop'],
+    ['gpg', ['verify'], 'gpg --verify'],
     ['bash', ['upload'], 'the shell loop'],
   ]
   for (const [program, benchmarks, what] of needs)
