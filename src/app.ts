@@ -4,7 +4,6 @@ import { type AdmissionRules, type Admit, admission, viewCovers } from './admiss
 import { adoptForeignTree } from './admission/adopt.ts'
 import { repositoryOf } from './admission/place.ts'
 import { startAdmission } from './admission/thread.ts'
-import { operatorTrustNow } from './admission/trust-here.ts'
 import { runProgram } from './cli/program.ts'
 import type { RunningServer } from './cli/serve.ts'
 import type { Config } from './config/config.ts'
@@ -17,7 +16,7 @@ import { readPosition } from './tree/position.ts'
 import { isForeign } from './tree/projector.ts'
 import { type ProjectorMessage, startProjector } from './tree/thread.ts'
 import { treeLease, treeOf } from './tree/tree.ts'
-import type { TrustSettings } from './trust/operator.ts'
+import { loadOperatorTrust, type TrustSettings } from './trust/operator.ts'
 
 /** The only place that builds: what the server is made of, and what the commands are given. */
 export async function main(argv: string[]): Promise<void> {
@@ -91,7 +90,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
 
 /** Admission on the thread that asks, by the policy as it is now. */
 async function admissionHere(storage: Storage, config: Config): Promise<Admit> {
-  const trust = await operatorTrustNow(trustSettings(config))
+  const trust = await loadOperatorTrust(trustSettings(config))
   return admission(storage, admissionRules(config), () => trust)
 }
 

@@ -11,7 +11,7 @@ export { Refusal, type RefusalCode } from './refusal.ts'
 
 // Names of images, and where their signatures are.
 
-export { type Digest, isDigest, manifestDigest, parseDigest } from './reference/digest.ts'
+export { type Digest, isDigest, parseDigest } from './reference/digest.ts'
 export { formatReference, type ImageReference, identityOf, parseReference } from './reference/reference.ts'
 export { isRepository, parseRepository, type Repository } from './reference/repository.ts'
 export {
@@ -28,6 +28,7 @@ export {
 
 export { type Claim, type ClaimKind, createClaim, readClaim } from './claim/claim.ts'
 export type { Json, JsonObject } from './claim/json.ts'
+export { manifestDigest } from './claim/manifest.ts'
 
 // Signatures, as they are uploaded and served.
 

@@ -8,9 +8,8 @@ import type { Repository } from '../reference/repository.ts'
 import type { Location } from '../reference/tree-path.ts'
 import { readSignature, type Signature } from '../signature/signature.ts'
 import type { Appended, DigestView, NewSignature, Storage, StoredSignature } from '../storage/storage.ts'
-import type { OperatorTrust } from '../trust/operator.ts'
+import { noTrust, type OperatorTrust } from '../trust/operator.ts'
 import { place, type Registry, requirePush, type Wanted } from './place.ts'
-import { noTrust } from './trust-here.ts'
 import { requireTrusted } from './trusted.ts'
 
 /** What the operator decided about signatures. */

@@ -1,7 +1,6 @@
 import { rememberingCheck } from '../openpgp/verdict.ts'
-import { evaluateGate } from '../policy/gate.ts'
-import { type Report, reportOf } from '../policy/report.ts'
-import { requirementsFor } from '../policy/scope.ts'
+import { evaluateImage } from '../policy/evaluate-image.ts'
+import type { Report } from '../policy/report.ts'
 import type { Digest } from '../reference/digest.ts'
 import type { ImageReference } from '../reference/reference.ts'
 import { maxSlot } from '../reference/tree-path.ts'
@@ -43,23 +42,13 @@ export function gateKeeper(
     const repository = repositoryOf(image, registries)
     if (repository instanceof Refusal) throw repository
     const { signatures } = await storage.list({ repository, digest, limit: maxSlot })
-    const candidates = signatures.map(({ slot, blob, checks }) => {
+    const slotted = signatures.map(({ slot, blob, checks }) => {
       const known = new Map(checks.map(({ fingerprint, result }) => [fingerprint, result]))
       return { ...readSignature(blob, { sigstoreJson: true }), slot, check: rememberingCheck(known) }
     })
-    candidates.sort((one, other) => one.slot - other.slot)
-    const now = clock()
-    const { scope, requirements } = requirementsFor(gate.trust.policy, image)
-    const evaluation = await evaluateGate(
-      requirements,
-      gate.rules,
-      { image, digest },
-      candidates,
-      (candidate, requirement) => gate.trust.verify(candidate, requirement, now, candidate.check),
-      Math.floor(now / 1000),
-    )
-    const asked = { image, digest, scope, signatures: candidates.length }
-    const report = await reportOf(asked, evaluation, gate.trust.keysOf)
-    return { gate: name, index: gate.rules.index, ...report }
+    slotted.sort((one, other) => one.slot - other.slot)
+    const { index, maxAge } = gate.rules
+    const question = { image, digest, signatures: slotted, maxAge, now: clock() }
+    return { gate: name, index, ...(await evaluateImage(gate.trust, question)) }
   }
 }

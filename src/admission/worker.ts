@@ -1,10 +1,10 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { Refusal } from '../refusal.ts'
 import { openSqlite } from '../storage/sqlite/sqlite.ts'
+import { followOperatorTrust } from '../trust/operator.ts'
 import { admission } from './admit.ts'
 import { gateKeeper } from './gates.ts'
 import type { AdmissionAlarm, AdmissionAnswer, AdmissionRequest, AdmissionThreadData } from './thread.ts'
-import { operatorTrust } from './trust-here.ts'
 import { verdictKeeper } from './verdicts.ts'
 
 /** How soon a change of a policy or a keyring is in force, and how far stored verdicts may be behind the clock. */
@@ -43,7 +43,7 @@ function keepVerdicts(): void {
     })
 }
 
-const trust = await operatorTrust(settings, {
+const trust = await followOperatorTrust(settings, {
   everyMs: lookMilliseconds,
   onChange({ keyring }) {
     keeper.use(keyring)

@@ -1,14 +1,14 @@
 import type { GateAnswer } from '../admission/gates.ts'
 import { repositoryOf } from '../admission/place.ts'
 import { treePrefix } from '../http/reads.ts'
-import { evaluateGate, type GateRules } from '../policy/gate.ts'
-import { type Report, reportOf } from '../policy/report.ts'
-import { requirementsFor } from '../policy/scope.ts'
+import { evaluateImage } from '../policy/evaluate-image.ts'
+import type { GateRules } from '../policy/gate.ts'
+import type { Report } from '../policy/report.ts'
 import type { Digest } from '../reference/digest.ts'
 import { formatReference, type ImageReference, identityOf } from '../reference/reference.ts'
 import { parseRepository, type Repository } from '../reference/repository.ts'
 import { Refusal } from '../refusal.ts'
-import type { Trust } from '../trust/trust.ts'
+import { loadAllTrust, loadTrust, type Trust, trustInKeys } from '../trust/trust.ts'
 import type { Cli } from './cli.ts'
 import { findSignatures, type ReadSlot, slotsIn, type UnreadableSlot } from './found-signatures.ts'
 import { configOf } from './options.ts'
@@ -84,8 +84,6 @@ interface Asked {
 const nothingMore: GateRules = { thresholds: [], maxAge: null, index: 'ignored' }
 
 async function askedBy(cli: Cli, { policy, keys, gate, config: file, prefix }: JudgeOptions): Promise<Asked> {
-  // Reading it costs a tenth of a second, which other commands need not spend.
-  const { loadAllTrust, loadTrust, trustInKeys } = await import('../trust/trust.ts')
   if (gate !== undefined) {
     const config = configOf(cli, { config: file as string })
     const rules = Object.hasOwn(config.gates, gate) ? config.gates[gate] : undefined
@@ -116,22 +114,12 @@ function judgeHere(cli: Cli, options: JudgeOptions): Judge {
       readerOf(cli, options),
     )
     const image = identityOf(named, digest)
-    const { scope, requirements } = requirementsFor(trust.policy, image)
-    const now = Date.now()
-    const { passed, outcomes } = await evaluateGate(
-      requirements,
-      rules,
-      { image, digest },
-      signatures,
-      (candidate, requirement) => trust.verify(candidate, requirement, now),
-      Math.floor(now / 1000),
-    )
-    const isPassed = passed && !unreadable.some(({ failsClients }) => failsClients)
-    const asked = { image, digest, scope, signatures: signatures.length }
+    const report = await evaluateImage(trust, { image, digest, signatures, maxAge: rules.maxAge })
     return {
       ...(options.gate !== undefined && { gate: options.gate }),
       index: rules.index,
-      ...(await reportOf(asked, { passed: isPassed, outcomes }, trust.keysOf)),
+      ...report,
+      passed: report.passed && !unreadable.some(({ failsClients }) => failsClients),
       unreadable: unreadable.map(shownUnreadable),
       warnings: trust.warnings,
     }

@@ -1,7 +1,7 @@
+import { type Child, maxChildren, readManifest } from '../claim/manifest.ts'
 import type { Digest } from '../reference/digest.ts'
 import type { ImageReference } from '../reference/reference.ts'
 import { Refusal } from '../refusal.ts'
-import { type Child, maxChildren, readManifest } from './manifest.ts'
 import { fileManifests } from './manifest-file.ts'
 import type { Manifests } from './manifests.ts'
 import { layoutManifests } from './oci-layout.ts'

@@ -1,6 +1,6 @@
+import { hasDigest, manifestDigest, maxManifestBytes } from '../claim/manifest.ts'
 import { Refusal } from '../refusal.ts'
 import { readNamedFile } from './limited-file.ts'
-import { digestOfManifest, hasDigest, maxManifestBytes } from './manifest.ts'
 import type { Manifests } from './manifests.ts'
 
 /**
@@ -11,7 +11,7 @@ export function fileManifests(file: string): Manifests {
   return {
     async named(wanted) {
       const bytes = await readInput(file)
-      const digest = wanted !== null && hasDigest(bytes, wanted) ? wanted : digestOfManifest(bytes)
+      const digest = wanted !== null && hasDigest(bytes, wanted) ? wanted : manifestDigest(bytes)
       return { digest, bytes }
     },
     async byDigest(digest) {

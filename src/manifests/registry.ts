@@ -1,3 +1,4 @@
+import { hasDigest, manifestDigest, manifestTypes, maxManifestBytes } from '../claim/manifest.ts'
 import type { Digest } from '../reference/digest.ts'
 import { formatReference, type ImageReference } from '../reference/reference.ts'
 import { Refusal } from '../refusal.ts'
@@ -5,7 +6,6 @@ import { authorize, type Login, noCredentials } from './authorize.ts'
 import { registryCertificates } from './certs-d.ts'
 import { configHomeOf, findCredentials } from './credentials.ts'
 import { type HttpsAnswer, newHttps } from './https.ts'
-import { digestOfManifest, hasDigest, manifestTypes, maxManifestBytes } from './manifest.ts'
 import type { Manifests } from './manifests.ts'
 
 /** How a registry is reached, and as whom. */
@@ -73,7 +73,7 @@ export function registryManifests(image: ImageReference, access: RegistryAccess)
         )
       }
       const bytes = await get(tag)
-      return { digest: digestOfManifest(bytes), bytes }
+      return { digest: manifestDigest(bytes), bytes }
     },
   }
 }

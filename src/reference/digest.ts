@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import { Refusal } from '../refusal.ts'
 
 declare const checked: unique symbol
@@ -24,23 +23,4 @@ export function parseDigest(text: string): Digest {
     'bad-digest',
     `"${text.slice(0, 160)}" is not a digest: write sha256:, sha384: or sha512: and all of its lower-case hex.`,
   )
-}
-
-/**
- * The digest that a registry gives a manifest: SHA-256 of its bytes. A signed manifest of schema 1 is refused: its
- * digest is of what is left without its signatures, and nobody makes such images any more.
- * @throws Refusal manifest
- */
-export function manifestDigest(manifest: Uint8Array): Digest {
-  let document: unknown
-  try {
-    document = JSON.parse(new TextDecoder().decode(manifest))
-  } catch (cause) {
-    throw new Refusal('manifest', 'This is no manifest: it is not JSON', { cause })
-  }
-  const { schemaVersion } = (document ?? {}) as { schemaVersion?: unknown }
-  if (schemaVersion === 1)
-    throw new Refusal('manifest', 'This is a manifest of schema 1; give its digest instead')
-  if (schemaVersion !== 2) throw new Refusal('manifest', 'This is no manifest: it has no schemaVersion 2')
-  return `sha256:${hash('sha256', manifest, 'hex')}` as Digest
 }

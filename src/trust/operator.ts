@@ -24,6 +24,13 @@ export interface OperatorTrust {
   keyring: Keyring
 }
 
+/** Of an operator who has not said whom to trust. */
+export const noTrust: OperatorTrust = {
+  uploads: null,
+  gates: new Map(),
+  keyring: { certificates: [], keys: new Map(), byFingerprint: new Map(), warnings: [] },
+}
+
 /** @throws Refusal policy, keyring */
 export async function loadOperatorTrust(settings: TrustSettings): Promise<OperatorTrust> {
   const parts = await Promise.all(
@@ -99,6 +106,7 @@ function read({ policy, gate }: Part): Promise<Trust> {
 }
 
 async function combine(parts: (Part & { trust: Trust })[]): Promise<OperatorTrust> {
+  if (!parts.length) return noTrust
   const files = (await Promise.all(parts.map(({ trust }) => trust.keyrings()))).flat()
   const gates = new Map<string, { trust: Trust; rules: GateRules }>()
   for (const { gate, trust } of parts) if (gate) gates.set(gate.name, { trust, rules: gate.rules })

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -15,14 +15,16 @@ export function packPackage(folder: string): { tarball: string; paths: string[] 
   for (const name of [...sources, ...files.filter((name) => name !== 'dist')])
     cpSync(join(checkout, name), join(copy, name), { recursive: true })
   symlinkSync(join(checkout, 'node_modules'), join(copy, 'node_modules'))
-  const report = execFileSync('npm', ['pack', '--json', '--silent', '--pack-destination', folder], {
-    cwd: copy,
-    encoding: 'utf8',
-  })
-  const [packed] = JSON.parse(report.slice(report.indexOf('[\n'))) as [
-    { filename: string; files: { path: string }[] },
-  ]
-  return { tarball: join(folder, packed.filename), paths: packed.files.map(({ path }) => path) }
+  execFileSync('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: copy })
+  const tarball = join(folder, readdirSync(folder).find((name) => name.endsWith('.tgz')) ?? '')
+  const list = execFileSync('tar', ['-tzf', tarball], { encoding: 'utf8' })
+  return {
+    tarball,
+    paths: list
+      .trim()
+      .split('\n')
+      .map((path) => path.replace(/^package\//, '')),
+  }
 }
 
 /** A project of somebody who has installed the package; of all other packages it has those that are named. */

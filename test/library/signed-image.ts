@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { createClaim } from '../../src/claim/claim.ts'
-import { manifestDigest } from '../../src/reference/digest.ts'
+import { manifestDigest } from '../../src/claim/manifest.ts'
 import { parseReference } from '../../src/reference/reference.ts'
 import {
   certification,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
 import { test } from 'node:test'
-import { maxManifestBytes } from '../../src/manifests/manifest.ts'
+import { maxManifestBytes } from '../../src/claim/manifest.ts'
 import { answering } from '../cli/answering.ts'
 import { amd, challenge, find, withPassword } from './asking.ts'
 import { type HttpsServer, httpsServer } from './https-server.ts'

@@ -1,7 +1,7 @@
+import { hash } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { digestOfManifest } from '../../src/manifests/manifest.ts'
-import type { Digest } from '../../src/reference/digest.ts'
+import { type Digest, parseDigest } from '../../src/reference/digest.ts'
 
 export const ociIndex = 'application/vnd.oci.image.index.v1+json'
 export const ociManifest = 'application/vnd.oci.image.manifest.v1+json'
@@ -30,7 +30,7 @@ export function imageManifest(text: string): Buffer {
 }
 
 export function digestOf(bytes: string | Uint8Array): Digest {
-  return digestOfManifest(Buffer.from(bytes))
+  return parseDigest(`sha256:${hash('sha256', bytes, 'hex')}`)
 }
 
 export function entryOf(bytes: Uint8Array, platform?: string, mediaType = ociManifest): Entry {

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
-import { type Json, type JsonObject, readJson } from '../claim/json.ts'
 import { type Digest, isDigest } from '../reference/digest.ts'
 import { Refusal } from '../refusal.ts'
+import { type Json, type JsonObject, readJson } from './json.ts'
 
 /** What the bytes of a manifest are. An index (OCI) or manifest list (Docker) names others, one a platform. */
 export type Manifest = { isIndex: false } | { isIndex: true; children: Child[] }
@@ -57,12 +57,21 @@ const platformKeys = ['os', 'architecture', 'variant']
 const referenceType = 'vnd.docker.reference.type'
 const referenceName = 'org.opencontainers.image.ref.name'
 
-export function digestOfManifest(bytes: Uint8Array, algorithm = 'sha256'): Digest {
-  return `${algorithm}:${hash(algorithm, bytes, 'hex')}` as Digest
+/**
+ * The digest that a registry gives a manifest: SHA-256 of its bytes.
+ * @throws Refusal manifest: where they are none, or one that has another digest
+ */
+export function manifestDigest(bytes: Uint8Array): Digest {
+  readManifest(bytes)
+  return digestOf(bytes, 'sha256')
 }
 
 export function hasDigest(bytes: Uint8Array, digest: Digest): boolean {
-  return digestOfManifest(bytes, digest.slice(0, digest.indexOf(':'))) === digest
+  return digestOf(bytes, digest.slice(0, digest.indexOf(':'))) === digest
+}
+
+function digestOf(bytes: Uint8Array, algorithm: string): Digest {
+  return `${algorithm}:${hash(algorithm, bytes, 'hex')}` as Digest
 }
 
 /**

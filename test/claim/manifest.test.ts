@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { hasDigest, maxChildren, maxManifestBytes, readManifest } from '../../src/manifests/manifest.ts'
+import { hasDigest, maxChildren, maxManifestBytes, readManifest } from '../../src/claim/manifest.ts'
 import type { Digest } from '../../src/reference/digest.ts'
 import {
   attestation,
@@ -11,8 +11,8 @@ import {
   indexOf,
   json,
   ociIndex,
-} from './layout.ts'
-import { refusal } from './refusals.ts'
+} from '../manifests/layout.ts'
+import { refusal } from '../manifests/refusals.ts'
 
 const one = imageManifest('one')
 const entry = entryOf(one, 'linux/amd64')
