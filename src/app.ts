@@ -55,7 +55,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     if (projector) opened.push(projector.close)
     const admitting = startAdmission(
       { dataFolder, rules, trust: trustSettings(config) },
-      { onCrash: crashed('admission'), onAlarm: ({ alarm, about }) => log.error(about, alarm) },
+      { onCrash: crashed('admission'), onNews: ({ level, news, about }) => log[level](about, news) },
     )
     opened.push(admitting.close)
     const certificates = await certificatesOf(config, storage, log)

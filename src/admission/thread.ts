@@ -11,9 +11,10 @@ export interface AdmissionThreadData {
   trust: TrustSettings
 }
 
-/** What the thread has to say besides answers, such as that a policy cannot be used as it is now. */
-export interface AdmissionAlarm {
-  alarm: string
+/** What the thread has to say besides answers, for the log: such as that a policy cannot be used as it is now. */
+export interface AdmissionNews {
+  level: 'info' | 'warn' | 'error'
+  news: string
   about: Record<string, string>
 }
 
@@ -49,7 +50,7 @@ export interface AdmissionThread {
  */
 export function startAdmission(
   data: AdmissionThreadData,
-  { onCrash, onAlarm }: { onCrash(error: Error): void; onAlarm(alarm: AdmissionAlarm): void },
+  { onCrash, onNews }: { onCrash(error: Error): void; onNews(news: AdmissionNews): void },
 ): AdmissionThread {
   const waiting = new Map<
     number,
@@ -74,8 +75,8 @@ export function startAdmission(
       workerData: data,
     })
     exited = new Promise((resolve) => thread.once('exit', () => resolve()))
-    thread.on('message', (answer: AdmissionAnswer | AdmissionAlarm) => {
-      if ('alarm' in answer) return onAlarm(answer)
+    thread.on('message', (answer: AdmissionAnswer | AdmissionNews) => {
+      if ('news' in answer) return onNews(answer)
       const entry = settle(answer.number)
       if (!entry) return
       if ('result' in answer) entry.resolve(answer.result)

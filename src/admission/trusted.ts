@@ -35,7 +35,7 @@ export async function requireTrusted(
     if (admission.reason === 'closed') reasons.add(`${scope} takes no signatures`)
     for (const { requirement, reasons: why, verdict } of admission.tried) {
       reasons.add(`${requirement.place}: ${why.map((reason) => inWords(reason, verdict)).join(' and ')}`)
-      for (const key of await trust.keysOf(requirement)) wanted.set(key.fingerprint, key)
+      for (const key of await trust.keysOf(requirement, now)) wanted.set(key.fingerprint, key)
     }
     if (admission.reason === 'none-accepts' && !admission.tried.length)
       reasons.add(`${scope} asks for no signature of this kind`)

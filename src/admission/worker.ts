@@ -4,7 +4,7 @@ import { openSqlite } from '../storage/sqlite/sqlite.ts'
 import { followOperatorTrust } from '../trust/operator.ts'
 import { admission } from './admit.ts'
 import { gateKeeper } from './gates.ts'
-import type { AdmissionAlarm, AdmissionAnswer, AdmissionRequest, AdmissionThreadData } from './thread.ts'
+import type { AdmissionAnswer, AdmissionNews, AdmissionRequest, AdmissionThreadData } from './thread.ts'
 import { verdictKeeper } from './verdicts.ts'
 
 /** How soon a change of a policy or a keyring is in force, and how far stored verdicts may be behind the clock. */
@@ -20,8 +20,10 @@ let closing = false
 let timer: NodeJS.Timeout | undefined
 let keeping = Promise.resolve()
 
-/** An alarm is raised once, until a step has ended well. */
+/** What is wrong is told once. */
 let isBehind = false
+let warned = new Set<string>()
+const broken = new Set<string>()
 
 /** One step after the other; each sets the time of the next. */
 function keepVerdicts(): void {
@@ -33,7 +35,8 @@ function keepVerdicts(): void {
         isBehind = false
       },
       (error) => {
-        if (!isBehind) alarm('stored verdicts are behind; it is tried again', { problem: error.message })
+        if (!isBehind)
+          tell('error', 'stored verdicts are behind; it is tried again', { problem: error.message })
         isBehind = true
       },
     )
@@ -45,12 +48,18 @@ function keepVerdicts(): void {
 
 const trust = await followOperatorTrust(settings, {
   everyMs: lookMilliseconds,
-  onChange({ keyring }) {
+  onChange({ keyring, warnings }, policy) {
     keeper.use(keyring)
     keepVerdicts()
+    if (policy !== null && broken.delete(policy)) tell('info', 'the policy can be used again', { policy })
+    for (const problem of warnings.filter((warning) => !warned.has(warning)))
+      tell('warn', 'something in a policy or keyring is left out', { problem })
+    warned = new Set(warnings)
   },
-  onError: (policy, { message: problem }) =>
-    alarm('the policy cannot be used; the last good one stays in force', { policy, problem }),
+  onError(policy, { message: problem }) {
+    broken.add(policy)
+    tell('error', 'the policy cannot be used; the last good one stays in force', { policy, problem })
+  },
 })
 await keeper.start()
 const admit = admission(storage, rules, trust.current)
@@ -84,6 +93,6 @@ function answer(message: AdmissionAnswer): void {
   port.postMessage(message)
 }
 
-function alarm(text: string, about: Record<string, string>): void {
-  port.postMessage({ alarm: text, about } satisfies AdmissionAlarm)
+function tell(level: AdmissionNews['level'], news: string, about: Record<string, string>): void {
+  port.postMessage({ level, news, about } satisfies AdmissionNews)
 }

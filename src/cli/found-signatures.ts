@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Claim } from '../claim/claim.ts'
 import { readRegularFile } from '../durable/regular-file.ts'
@@ -5,7 +6,7 @@ import { isArmored } from '../openpgp/armor.ts'
 import type { SignedMessage } from '../openpgp/message.ts'
 import { formatSlotPath, type Location, maxSlot } from '../reference/tree-path.ts'
 import { Refusal } from '../refusal.ts'
-import { readSignature, type SignatureFormat } from '../signature/signature.ts'
+import { readSignature, type SignatureFormat, type UnverifiedSigner } from '../signature/signature.ts'
 
 /** A signature in a slot, whoever made it. */
 export interface FoundSignature {
@@ -15,6 +16,7 @@ export interface FoundSignature {
   format: SignatureFormat
   claim: Claim
   message: SignedMessage | null
+  signer: UnverifiedSigner | null
 }
 
 /** What is in a slot and is no signature. */
@@ -30,6 +32,8 @@ export type ReadSlot = (path: string) => Promise<Uint8Array | null>
 
 /** Of a tree on disk, such as `data/tree` or a copy of it. */
 export function slotsIn(tree: string): ReadSlot {
+  if (!statSync(tree, { throwIfNoEntry: false })?.isDirectory())
+    throw new Refusal('configuration', `${tree} is no folder`)
   return async (path) => {
     try {
       return await readRegularFile(join(tree, path))
@@ -66,8 +70,8 @@ const unknownForms = new Set(['empty', 'not-openpgp'])
 function readSlotted(bytes: Uint8Array): Omit<FoundSignature, 'slot'> | Refusal {
   if (isArmored(bytes)) return new Refusal('not-openpgp', 'It is ASCII armor, which clients read in no slot.')
   try {
-    const { blob, format, claim, message } = readSignature(bytes, { sigstoreJson: true })
-    return { blob, format, claim, message }
+    const { blob, format, claim, message, signer } = readSignature(bytes, { sigstoreJson: true })
+    return { blob, format, claim, message, signer }
   } catch (error) {
     if (error instanceof Refusal) return error
     throw error

@@ -119,6 +119,7 @@ function judgeHere(cli: Cli, options: JudgeOptions): Judge {
       ...(options.gate !== undefined && { gate: options.gate }),
       index: rules.index,
       ...report,
+      ...(options.keys && { scope: '--keys' }),
       passed: report.passed && !unreadable.some(({ failsClients }) => failsClients),
       unreadable: unreadable.map(shownUnreadable),
       warnings: trust.warnings,

@@ -65,7 +65,7 @@ function ofVerdict(trial: TrialReport): string {
     case 'valid':
       return `it is by ${who}`
     case 'unknown-key':
-      return 'it is by none of these keys'
+      return `it is by none of these keys${trial.unverifiedKey === null ? '' : `, and names ${trial.unverifiedKey}`}`
     case 'bad':
       return `it is not what ${who} signed`
     case 'expired':

@@ -1,11 +1,13 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readlinkSync } from 'node:fs'
+import type { Readable, Writable } from 'node:stream'
 import { createClaim } from '../claim/claim.ts'
 import type { Digest } from '../reference/digest.ts'
 import { formatReference, type ImageReference } from '../reference/reference.ts'
 import { Refusal } from '../refusal.ts'
 import { readSignature } from '../signature/signature.ts'
+import { note } from './cli.ts'
 import { version } from './version.ts'
 
 /** A program that makes of a claim on its input a signed message on its output. */
@@ -46,10 +48,25 @@ export async function signed(
     creator: `lookaside ${version}`,
     timestamp: Math.floor(Date.now() / 1000),
   })
-  const { blob, claim: read } = readSigned(await runSigner(signer, claim), signer)
+  const { blob, claim: read, signer: by } = readSigned(await runSigner(signer, claim), signer)
   if (read.digest !== digest || read.dockerReference !== formatReference(reference))
     throw new Error(`${signer.name} signed another claim than it was given`)
+  if (signer.command === 'gpg' && by)
+    await warnOfSubkey(by.unverifiedFingerprint ?? by.unverifiedKeyId, signer)
   return blob
+}
+
+/** c/image before 5.38, which is that of Debian 12, takes no signatures by subkeys; gpg makes them wherever it can. */
+async function warnOfSubkey(key: string, { command, env }: Signer): Promise<void> {
+  const args = ['--batch', '--with-colons', '--list-keys', key]
+  const listing = await outputOf(spawn(command, args, { env, stdio: ['ignore', 'pipe', 'ignore'] })).catch(
+    () => '',
+  )
+  const primary = /^fpr:(?:[^:]*:){8}([0-9A-F]+):/m.exec(String(listing))?.[1]
+  if (primary === undefined || primary === key || primary.endsWith(key)) return
+  note(
+    `lookaside: it is by a subkey of ${primary}, which older clients do not accept; --by '${primary}!' is accepted by all`,
+  )
 }
 
 function readSigned(output: Uint8Array, { name }: Signer) {
@@ -62,15 +79,22 @@ function readSigned(output: Uint8Array, { name }: Signer) {
 
 async function runSigner({ name, command, args, env }: Signer, claim: Uint8Array): Promise<Uint8Array> {
   const child = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'inherit'] })
-  const ended = once(child, 'close').catch((cause: Error) => cause)
   // A signer that fails before it has read the claim says why by itself.
   child.stdin.on('error', () => {})
   child.stdin.end(claim)
+  return outputOf(child).catch((cause) => {
+    throw new Error(`${name} ${cause.message}`, { cause })
+  })
+}
+
+/** @throws where the program cannot be run, or does not end well */
+async function outputOf(child: ChildProcessByStdio<Writable | null, Readable, null>): Promise<Uint8Array> {
+  const ended = once(child, 'close').catch((cause: Error) => cause)
   const chunks: Buffer[] = []
   for await (const chunk of child.stdout) chunks.push(chunk)
   const end = await ended
-  if (end instanceof Error) throw new Error(`${name} cannot be run: ${end.message}`, { cause: end })
+  if (end instanceof Error) throw new Error(`cannot be run: ${end.message}`, { cause: end })
   const [code, signal] = end
-  if (code !== 0) throw new Error(`${name} did not sign: it ended with ${code ?? signal}`)
+  if (code !== 0) throw new Error(`did not sign: it ended with ${code ?? signal}`)
   return Buffer.concat(chunks)
 }

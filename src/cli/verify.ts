@@ -6,7 +6,7 @@ import type { Digest } from '../reference/digest.ts'
 import { formatReference, type ImageReference, identityOf, parseReference } from '../reference/reference.ts'
 import { Refusal } from '../refusal.ts'
 import { type Cli, note, print, printJson } from './cli.ts'
-import { type ExitCode, exit } from './exit.ts'
+import { type ExitCode, exit, exitCodeOf } from './exit.ts'
 import { type DigestOptions, digestOf, manifestsOf, onImage } from './image.ts'
 import { type Judge, type Judgement, type JudgeOptions, judgeOf } from './judge.ts'
 import { printable } from './printable.ts'
@@ -101,14 +101,15 @@ const pauseMilliseconds = 1000
 /** The first answer that passes, or the last one before patience ends. A server that is away meanwhile may come back. */
 async function passing(ask: () => Promise<Answer>, patience: number): Promise<Answer> {
   const deadline = Date.now() + patience
-  for (;;) {
+  for (let isWaiting = false; ; isWaiting = true) {
     const left = () => deadline - Date.now()
     try {
       const answer = await ask()
       if (answer.passed || left() <= 0) return answer
     } catch (error) {
-      if (error instanceof Refusal || left() <= 0) throw error
+      if (exitCodeOf(error) !== exit.failure || left() <= 0) throw error
     }
+    if (!isWaiting) note('lookaside: it does not pass yet; waiting')
     await sleep(Math.min(pauseMilliseconds, Math.max(0, left())))
   }
 }

@@ -73,8 +73,8 @@ of those below is warned of and ignored. (\`LOOKASIDE_SERVER\`, \`LOOKASIDE_TOKE
 commands that talk to a server. What Kubernetes sets for a service called lookaside, \`LOOKASIDE_PORT…\` and
 \`LOOKASIDE_SERVICE_…\`, is ignored.)
 
-A relative path starts at the working directory of the server, with one exception: \`tls.cert\` and \`tls.key\` in the
-file start at the folder of that file.
+A relative path starts at the working directory of the server; but in the configuration file, paths of files (\`tls.cert\`,
+\`tls.key\`, \`policy\`, those of \`gates\`) start at the folder of that file.
 
 This page is made from \`src/config/schema.ts\`; \`node src/config/reference.ts --write\` makes it again.
 

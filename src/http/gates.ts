@@ -51,6 +51,9 @@ const GateDocument = Type.Object({
           ...Signer,
           created: Nullable(Type.String({ description: 'RFC 3339' })),
           reasons: Type.Array(Type.String(), { description: 'Each is why it does not count' }),
+          unverifiedKey: Nullable(
+            Type.String({ description: 'The key that it names; anybody can write such a thing' }),
+          ),
           verdict: Nullable(Type.Enum([...verdictNames])),
           claim: Type.Object({ reference: Type.String(), digest: Type.String() }),
         }),

@@ -48,7 +48,9 @@ export function badParameter(fault: FastifySchemaValidationError | undefined): R
   const name = fault?.instancePath.slice(1) || 'request'
   if (fault?.message === 'schema is false')
     return new Refusal('bad-request', `There is no parameter "${name}" here`)
-  return new Refusal('bad-request', `The parameter "${name}" ${fault?.message ?? 'is not as it should be'}`)
+  const { allowedValues } = (fault?.params ?? {}) as { allowedValues?: unknown[] }
+  const expected = allowedValues ? `must be one of ${allowedValues.join(', ')}` : fault?.message
+  return new Refusal('bad-request', `The parameter "${name}" ${expected ?? 'is not as it should be'}`)
 }
 
 function problemOf(error: FastifyError | Error, log: FastifyBaseLogger): Problem {

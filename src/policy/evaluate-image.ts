@@ -11,7 +11,7 @@ import { requirementsFor } from './scope.ts'
 import { type ReadKeys, type Trust, trustIn } from './trust.ts'
 
 /** A signature found with an image. `readSignature` gives all of it but the slot. */
-export interface SlottedSignature extends Candidate, Pick<Signature, 'message'> {
+export interface SlottedSignature extends Candidate, Pick<Signature, 'message' | 'signer'> {
   /** Where it was found; by default its position in the list, from 1. */
   slot?: number
   /** May know results from before. */
@@ -56,7 +56,9 @@ export async function evaluateImage(trust: Trust, question: ImageQuestion): Prom
     (candidate, requirement) => trust.verify(candidate, requirement, now, candidate.check),
     Math.floor(now / 1000),
   )
-  return reportOf({ image, digest, scope, signatures: signatures.length }, evaluation, trust.keysOf)
+  return reportOf({ image, digest, scope, signatures: signatures.length }, evaluation, (requirement) =>
+    trust.keysOf(requirement, now),
+  )
 }
 
 /** One that is asked for by another digest stays so, and is refused. */

@@ -1,5 +1,6 @@
 import type { VerdictName } from '../openpgp/verdict.ts'
 import { formatReference, type ImageReference } from '../reference/reference.ts'
+import type { UnverifiedSigner } from '../signature/signature.ts'
 import type { Candidate, Outcome, Trial, TrialReason, Verdict } from './evaluate.ts'
 import { type GateEvaluation, isKeyed, type KeyedRequirement, type Threshold } from './gate.ts'
 import type { Requirement } from './requirement.ts'
@@ -61,13 +62,21 @@ export interface TrialReport extends Omit<SignatureReport, 'created'> {
   created: string | null
   /** Every one of them is why it does not count. */
   reasons: TrialReason[]
+  /** The key that it names, fingerprint or id: anybody can write such a thing. Null: it names none. */
+  unverifiedKey: string | null
   /** Null where the keys were not asked. */
   verdict: VerdictName | null
   /** What its claim says. */
   claim: { reference: string; digest: string }
 }
 
-export async function reportOf<C extends Candidate & { slot: number }, V extends Verdict>(
+/** What a report needs to know of a signature. */
+export interface ReportedCandidate extends Candidate {
+  slot: number
+  signer: Pick<UnverifiedSigner, 'unverifiedFingerprint' | 'unverifiedKeyId'> | null
+}
+
+export async function reportOf<C extends ReportedCandidate, V extends Verdict>(
   {
     image,
     digest,
@@ -82,7 +91,7 @@ export async function reportOf<C extends Candidate & { slot: number }, V extends
   return { image: formatReference(image), digest, scope, passed, signatures, requirements }
 }
 
-async function requirementReport<C extends Candidate & { slot: number }, V extends Verdict>(
+async function requirementReport<C extends ReportedCandidate, V extends Verdict>(
   { requirement, unmet, by, tried }: Outcome<C, V, Requirement | Threshold>,
   keysOf: (requirement: KeyedRequirement) => Promise<KeyName[]>,
 ): Promise<RequirementReport> {
@@ -108,17 +117,18 @@ function signatureReport({ slot }: { slot: number }, verdict: Verdict): Signatur
   return { slot, fingerprint, primaryFingerprint, userId, created: new Date(created * 1000).toISOString() }
 }
 
-function trialReport<C extends Candidate & { slot: number }, V extends Verdict>({
+function trialReport<C extends ReportedCandidate, V extends Verdict>({
   candidate,
   verdict,
   reasons,
 }: Trial<C, V>): TrialReport {
-  const { claim } = candidate
+  const { claim, signer } = candidate
   return {
     ...(verdict
       ? signatureReport(candidate, verdict)
       : { slot: candidate.slot, fingerprint: null, primaryFingerprint: null, userId: null, created: null }),
     reasons,
+    unverifiedKey: signer && (signer.unverifiedFingerprint ?? signer.unverifiedKeyId),
     verdict: verdict?.status ?? null,
     claim: { reference: claim.dockerReference, digest: claim.digest },
   }

@@ -1,4 +1,5 @@
-import { type Keyring, readKeyring } from '../openpgp/keyring.ts'
+import { stateAt } from '../openpgp/key-state.ts'
+import { type Certificate, type Keyring, readKeyring } from '../openpgp/keyring.ts'
 import { type CheckFunction, verifyMessage } from '../openpgp/verdict.ts'
 import { Refusal } from '../refusal.ts'
 import type { Signature } from '../signature/signature.ts'
@@ -30,8 +31,10 @@ export interface Trust {
     now: number,
     check?: CheckFunction,
   ): Promise<SignatureVerdict>
-  /** The primary keys of a requirement. */
-  keysOf(requirement: KeyedRequirement): Promise<KeyName[]>
+  /**
+   * The primary keys of a requirement; with `now`, in Unix milliseconds, those whose signatures can count then.
+   */
+  keysOf(requirement: KeyedRequirement, now?: number): Promise<KeyName[]>
   /** Every keyring, as it was read: read as one, they are all the keys that are trusted with something. */
   keyrings(): Promise<Uint8Array[]>
 }
@@ -86,9 +89,13 @@ export function trustIn(policy: Policy, readKeys: ReadKeys, thresholds: readonly
         expires,
       }
     },
-    async keysOf(requirement) {
+    async keysOf(requirement, now) {
       const certificates = (await keysFor(requirement))?.keyring.certificates ?? []
-      return certificates.map(({ fingerprint, userIds }) => ({ fingerprint, userId: userIds[0] ?? null }))
+      const isOfUse = ({ keys }: Certificate) =>
+        now === undefined || keys.some(({ timeline }) => stateAt(timeline, now / 1000) === 'good')
+      return certificates
+        .filter(isOfUse)
+        .map(({ fingerprint, userIds }) => ({ fingerprint, userId: userIds[0] ?? null }))
     },
     async keyrings() {
       const files: Uint8Array[] = []
@@ -116,7 +123,8 @@ async function readKeysOf({ keys, place }: KeyedRequirement, readKeys: ReadKeys)
     return { keyring: await readKeyring(...files), files }
   } catch (cause) {
     if (!(cause instanceof Refusal)) throw cause
-    throw new Refusal(cause.code, `${place}: ${cause.message}`, { cause })
+    const where = 'paths' in keys ? `${place} (${keys.paths.join(', ')})` : place
+    throw new Refusal(cause.code, `${where}: ${cause.message}`, { cause })
   }
 }
 

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import { Refusal } from '../refusal.ts'
 import { readSignature, type Signature } from '../signature/signature.ts'
 import { chainHash, chainStart } from './chain.ts'
-import type { Reading, SignaturePage, StoredSignature } from './storage.ts'
+import type { AddedSignature, Reading } from './storage.ts'
 
 /** Of the database with itself. `database`: its files and rows; `log`: the chain of hashes; `blob`: a signature. */
 export type DatabaseDamage = 'database' | 'log' | 'blob'
@@ -58,19 +58,20 @@ async function checkLog(storage: Reading, add: Add): Promise<number> {
 
 async function checkSignatures(storage: Reading, add: Add): Promise<number> {
   let count = 0
-  for (let after: number | null = 0; after !== null; ) {
-    const { signatures, next }: SignaturePage = await storage.list({ after, limit: page })
-    after = next
+  for (let after = 0; ; ) {
+    const signatures = await storage.added(after, page)
+    const last = signatures.at(-1)
+    if (!last) return count
+    after = last.id
     for (const signature of signatures) {
       for (const detail of misstated(signature)) add('blob', `signature ${signature.id}`, detail)
       count++
     }
   }
-  return count
 }
 
 /** What the columns say and the blob does not: they were written from it. */
-function misstated(stored: StoredSignature): string[] {
+function misstated(stored: AddedSignature): string[] {
   if (hash('sha256', stored.blob, 'hex') !== stored.sha256)
     return [`Its bytes do not have the SHA-256 ${stored.sha256}`]
   const parsed = parse(stored.blob)

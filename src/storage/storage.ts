@@ -64,6 +64,8 @@ export interface Reading {
   holds(sha256: string): Promise<boolean>
   find(id: number): Promise<StoredSignature | null>
   list(query: Query): Promise<SignaturePage>
+  /** Every signature that was ever added, served or not, from the one after `after`. */
+  added(after: number, limit: number): Promise<AddedSignature[]>
   changesAfter(seq: number, limit: number): Promise<Change[]>
   /** What the store itself finds wrong with its files and rows, a sentence each; it reads everything. */
   integrity(): Promise<string[]>
@@ -145,26 +147,31 @@ export interface Appended {
   otherHosts: string[] | null
 }
 
-export interface StoredSignature {
+/** A signature as it was added. */
+export interface AddedSignature {
   /** The number of the change that added it. */
   id: number
   repository: Repository
   digest: Digest
-  slot: number
   identity: string
   sha256: string
   format: SignatureFormat
   dockerReference: string
   signer: StoredSigner | null
+  blob: Uint8Array
+  added: number
+  actor: string
+}
+
+/** One that is served. */
+export interface StoredSignature extends AddedSignature {
+  slot: number
   /** With each key of the keyring that it was tried with. */
   checks: StoredCheck[]
   /** By the keyring, at the time of reading. */
   verdict: VerdictName
   /** Whose verdict it is; null for `unknown-key`. */
   key: Omit<KeyringKey, 'timeline'> | null
-  blob: Uint8Array
-  added: number
-  actor: string
 }
 
 export interface SignaturePage {

@@ -20,6 +20,8 @@ export interface OperatorTrust {
   /** Null: there is no upload policy, and what is well formed is admitted. */
   uploads: Trust | null
   gates: ReadonlyMap<string, { trust: Trust; rules: GateRules }>
+  /** Sentences for the administrator: what of the files could not be used. */
+  warnings: string[]
   /** All keys that a policy or a gate names, read as one: a key that one file shows as revoked is revoked. */
   keyring: Keyring
 }
@@ -28,6 +30,7 @@ export interface OperatorTrust {
 export const noTrust: OperatorTrust = {
   uploads: null,
   gates: new Map(),
+  warnings: [],
   keyring: { certificates: [], keys: new Map(), byFingerprint: new Map(), warnings: [] },
 }
 
@@ -43,14 +46,14 @@ export async function loadOperatorTrust(settings: TrustSettings): Promise<Operat
  * The trust of the operator, which follows its files while they change. A policy that cannot be used any more, or whose
  * keyrings cannot, stays what it was, so that a slip never widens what is trusted; the others go on.
  * @param onError what is wrong with which policy file
- * @param onChange hears of each change, and of the first state
+ * @param onChange hears of the first state, and of each change with the policy file that it came by
  * @throws Refusal policy, keyring: where one cannot be used from the start
  */
 export async function followOperatorTrust(
   settings: TrustSettings,
   events: {
     everyMs: number
-    onChange(trust: OperatorTrust): void
+    onChange(trust: OperatorTrust, policy: string | null): void
     onError(policy: string, error: Error): void
   },
 ): Promise<{ current(): OperatorTrust; stop(): void }> {
@@ -58,7 +61,7 @@ export async function followOperatorTrust(
     partsOf(settings).map(async (part) => ({ ...part, trust: await read(part) })),
   )
   let current = await combine(parts)
-  events.onChange(current)
+  events.onChange(current, null)
   const stops = parts.map((part) =>
     watchFiles({
       files: () => part.trust.files,
@@ -74,7 +77,7 @@ export async function followOperatorTrust(
       },
       take(combined) {
         current = combined
-        events.onChange(current)
+        events.onChange(current, part.policy)
       },
       onError: (error) => events.onError(part.policy, error),
     }),
@@ -113,6 +116,7 @@ async function combine(parts: (Part & { trust: Trust })[]): Promise<OperatorTrus
   return {
     uploads: parts.find(({ gate }) => !gate)?.trust ?? null,
     gates,
+    warnings: parts.flatMap(({ policy, trust }) => trust.warnings.map((warning) => `${policy}: ${warning}`)),
     keyring: await readKeyring(...unique(files)),
   }
 }

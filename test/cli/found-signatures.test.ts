@@ -31,7 +31,9 @@ test('slots are read up to the first that is missing, each as the message that i
     ],
   )
   assert.deepEqual(unreadable, [])
-  assert.deepEqual(await findSignatures(location, slotsIn('/nowhere')), { signatures: [], unreadable: [] })
+  const nothing = { signatures: [], unreadable: [] }
+  assert.deepEqual(await findSignatures(location, slotsIn(temporaryFolder())), nothing)
+  assert.throws(() => slotsIn('/nowhere'), { code: 'configuration' })
 })
 
 test('what clients know no form of fails them, and a signature that is only wrong does not', async () => {

@@ -119,7 +119,7 @@ suite('keyrings', () => {
     })
     await assert.rejects(ask(['broken.gpg']), {
       code: 'keyring',
-      message: /^transports\.docker.*\[0\]: The keyr/,
+      message: /^transports\.docker.*\[0\] \(broken\.gpg\): The keyr/,
     })
     const policy = readPolicy(policyOf('build.gpg'))
     await assert.rejects(evaluatePolicy({ policy, image, digest, signatures }), { code: 'keyring' })

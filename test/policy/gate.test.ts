@@ -12,6 +12,7 @@ import { parseRequirements, signedBy } from './documents.ts'
 
 interface TestCandidate extends Candidate {
   slot: number
+  signer: null
   by: string
   status: VerdictName
   created: number
@@ -25,7 +26,7 @@ function candidate(
   { status = 'valid' as VerdictName, created = now, reference = exampleReference } = {},
 ): TestCandidate {
   const claim = readClaim(Buffer.from(claimOf({ reference })))
-  return { slot: ++slots, by, status, created, format: 'simple-signing', claim }
+  return { slot: ++slots, by, status, created, format: 'simple-signing', claim, signer: null }
 }
 
 const question = { image: parseReference(exampleReference), digest: exampleDigest() }

@@ -144,11 +144,14 @@ test('a change altered behind the back of the program breaks the chain, and an a
   db.exec("UPDATE changes SET actor = 'token:9 nobody' WHERE seq = 4")
   db.exec('UPDATE signatures SET blob = zeroblob(60) WHERE id = 5')
   db.exec('DELETE FROM slots WHERE signature = 1')
+  // One that is no longer served is kept, and looked at, all the same.
+  db.exec('UPDATE signatures SET superseded_by = 3, blob = zeroblob(9) WHERE id = 2')
+  db.exec('DELETE FROM slots WHERE signature = 2')
   db.close()
   const kinds = (await check()).damage.map(
     ({ kind, where }) => `${kind} ${where.replace(/.*(?=signature-)/, '')}`,
   )
-  for (const wanted of ['log change 4', 'blob signature 5', 'hole signature-2'])
+  for (const wanted of ['log change 4', 'blob signature 5', 'blob signature 2', 'hole signature-3'])
     assert.ok(kinds.includes(wanted), wanted)
 })
 

@@ -2,6 +2,7 @@ import type { VerdictName } from '../../openpgp/verdict.ts'
 import type { Location } from '../../reference/tree-path.ts'
 import { chainStart } from '../chain.ts'
 import type {
+  AddedSignature,
   BacklogEntry,
   Change,
   Position,
@@ -12,6 +13,10 @@ import type {
 } from '../storage.ts'
 import type { Connection } from './connection.ts'
 import {
+  type AddedRow,
+  addedColumns,
+  addedJoins,
+  addedSignature,
   type ChangeRow,
   changeColumns,
   changeJoins,
@@ -20,7 +25,6 @@ import {
   type SignatureRow,
   signatureColumns,
   signatureJoins,
-  storedSignature,
   timesOf,
 } from './rows.ts'
 import type { VerdictStatements } from './verdicts.ts'
@@ -106,6 +110,9 @@ export function prepareReads(db: Connection, verdicts: VerdictStatements) {
   )
   const holds = db.prepare('SELECT 1 FROM signatures WHERE sha256 = ? LIMIT 1').pluck()
   const find = db.prepare(`SELECT ${signatureColumns} FROM signatures s ${signatureJoins} WHERE s.id = ?`)
+  const added = db.prepare(
+    `SELECT ${addedColumns} FROM signatures s ${addedJoins} WHERE s.id > ? ORDER BY s.id LIMIT ?`,
+  )
   const changes = db.prepare(
     `SELECT ${changeColumns} FROM changes c ${changeJoins} WHERE c.seq > ? ORDER BY c.seq LIMIT ?`,
   )
@@ -144,7 +151,9 @@ export function prepareReads(db: Connection, verdicts: VerdictStatements) {
     }
   }
 
-  const stored = (row: SignatureRow) => storedSignature(row, verdicts.verdictFor(row.id, timesOf(row)))
+  const stored = (row: SignatureRow): StoredSignature => {
+    return { ...addedSignature(row), slot: row.slot, ...verdicts.verdictFor(row.id, timesOf(row)) }
+  }
 
   const readHead = (): Position => (head.get() as Position | undefined) ?? { seq: 0, hash: chainStart }
 
@@ -197,6 +206,9 @@ export function prepareReads(db: Connection, verdicts: VerdictStatements) {
       }
       return { signatures, next: null }
     },
+
+    added: (after: number, limit: number): AddedSignature[] =>
+      (added.all(after, limit) as AddedRow[]).map(addedSignature),
 
     changesAfter: (seq: number, limit: number) => changes.all(seq, limit) as ChangeRow[] as Change[],
 

@@ -7,22 +7,25 @@ import type { Change, ChangeKind, StoredSignature } from '../storage.ts'
 
 export type StoredVerdict = Pick<StoredSignature, 'verdict' | 'key' | 'checks'>
 
-/** Columns of a stored signature, for a SELECT over `signatures s`, joined as in `signatureJoins`. */
-export const signatureColumns = `s.id, p.name AS repository, l.digest, sl.slot, hex(s.identity) AS identity,
+/** Columns of a signature, for a SELECT over `signatures s`, joined as in `addedJoins`. */
+export const addedColumns = `s.id, p.name AS repository, l.digest, hex(s.identity) AS identity,
   hex(s.sha256) AS sha256, s.format, s.docker_reference AS dockerReference, s.unverified_key_id AS keyId,
   s.unverified_fingerprint AS fingerprint, s.unverified_created AS created, s.unverified_expires AS expires, s.blob,
   c.time AS added, c.actor`
 
-export const signatureJoins = `JOIN places p ON p.id = s.place
+export const addedJoins = `JOIN places p ON p.id = s.place
   JOIN locations l ON l.id = s.location
-  JOIN slots sl ON sl.signature = s.id AND sl.location = s.location
   JOIN changes c ON c.seq = s.id`
 
-export interface SignatureRow {
+/** The same of one that is served. */
+export const signatureColumns = `${addedColumns}, sl.slot`
+
+export const signatureJoins = `${addedJoins} JOIN slots sl ON sl.signature = s.id AND sl.location = s.location`
+
+export interface AddedRow {
   id: number
   repository: string
   digest: string
-  slot: number
   identity: string
   sha256: string
   format: SignatureFormat
@@ -36,16 +39,19 @@ export interface SignatureRow {
   actor: string
 }
 
+export interface SignatureRow extends AddedRow {
+  slot: number
+}
+
 /** Null for a form that says no such times. */
-export function timesOf({ created, expires }: SignatureRow): SignatureTimes | null {
+export function timesOf({ created, expires }: AddedRow): SignatureTimes | null {
   return created === null ? null : { unverifiedCreated: created, unverifiedExpires: expires }
 }
 
-export function storedSignature(row: SignatureRow, verdict: StoredVerdict): StoredSignature {
+export function addedSignature<Row extends AddedRow>(row: Row) {
   const { keyId, fingerprint, created, expires, ...rest } = row
   return {
     ...rest,
-    ...verdict,
     repository: row.repository as Repository,
     digest: row.digest as Digest,
     identity: row.identity.toLowerCase(),

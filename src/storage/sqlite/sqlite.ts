@@ -84,6 +84,7 @@ export function openSqlite({
     holds: async (sha256) => reads.holds(sha256),
     find: async (id) => reads.find(id),
     list: async (query) => reads.list(query),
+    added: async (after, limit) => reads.added(after, limit),
     changesAfter: async (seq, limit) => reads.changesAfter(seq, limit),
     integrity: async () => reads.integrity(),
 
