@@ -1,6 +1,7 @@
 import { matches, parsePattern } from '../access/pattern.ts'
 import type { Principal } from '../access/principal.ts'
 import type { JsonObject } from '../claim/json.ts'
+import { publicKeyAlgorithm } from '../openpgp/algorithms.ts'
 import { candidates } from '../openpgp/candidates.ts'
 import type { Keyring } from '../openpgp/keyring.ts'
 import { type CheckFunction, rememberingCheck, verifyMessage } from '../openpgp/verdict.ts'
@@ -75,6 +76,7 @@ export function admission(
       ...claim.warnings,
       ...sharedSpace(claim.reference.host, appended, rules),
       ...supersededBy(signature, appended),
+      ...otherBytes(signature, appended),
     ]
     return { outcome: appended.outcome, signature: appended.signature, claim: claim.document, warnings }
   }
@@ -123,3 +125,14 @@ function supersededBy({ identity }: Signature, { signature: served }: Appended):
   if (served.identity === identity) return []
   return [`signature ${served.id}, a later one by the same key, says the same: it is the one that is served`]
 }
+
+/** Of DSA and ECDSA a copy can have been spoilt and have the same identity; see `identityOfMessage`. */
+function otherBytes({ message, sha256 }: Signature, { outcome, signature: stored }: Appended): string[] {
+  const isOpen = message !== null && valuesLeftOpen.includes(message.signature.publicKeyAlgorithm)
+  if (!isOpen || outcome !== 'present' || stored.sha256 === sha256 || stored.verdict === 'valid') return []
+  return [
+    `signature ${stored.id} is stored of it with other bytes, and no key is known here that says whether they are good: verify it`,
+  ]
+}
+
+const valuesLeftOpen: readonly number[] = [publicKeyAlgorithm.dsa, publicKeyAlgorithm.ecdsa]

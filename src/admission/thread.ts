@@ -32,6 +32,9 @@ export type AdmissionAnswer = { number: number } & (
 /** The most bytes of uploads that wait for the admission thread; what would go beyond is refused as `busy`. */
 const maxWaitingBytes = 64 * 1024 * 1024
 
+/** After a crash. */
+const restartMilliseconds = 1000
+
 /** What a request weighs besides the bytes of an upload. */
 const requestOverhead = 1024
 
@@ -61,6 +64,8 @@ export function startAdmission(
   let worker: Worker | null = null
   let exited = Promise.resolve()
   let idle: (() => void) | null = null
+  let closing = false
+  let restart: NodeJS.Timeout | undefined
 
   const settle = (number: number) => {
     const entry = waiting.get(number)
@@ -85,6 +90,8 @@ export function startAdmission(
     })
     thread.on('error', (error) => {
       worker = null
+      // Nobody need ask for something, for verdicts to follow their keys again.
+      if (!closing) restart = setTimeout(() => (worker ??= start()), restartMilliseconds).unref()
       onCrash(error as Error)
       for (const number of [...waiting.keys()])
         settle(number)?.reject(new Refusal('busy', 'It was interrupted; try again', { cause: error }))
@@ -106,14 +113,36 @@ export function startAdmission(
       worker.postMessage({ ...request, number } satisfies AdmissionRequest)
     })
 
+  const questions = oneByOne(maxQuestions)
+
   return {
     admit: (upload) => send({ kind: 'admit', upload }) as Promise<Admitted>,
-    ask: (question) => send({ kind: 'ask', question }) as Promise<GateAnswer>,
+    ask: (question) => questions.add(() => send({ kind: 'ask', question }) as Promise<GateAnswer>),
 
     async close() {
+      closing = true
+      clearTimeout(restart)
       if (waiting.size > 0) await new Promise<void>((resolve) => (idle = resolve))
       worker?.postMessage({ kind: 'close' } satisfies AdmissionRequest)
       await exited
+    },
+  }
+}
+
+/** Anybody may ask, and each answer takes its time: an upload waits for one of them at most. */
+const maxQuestions = 32
+
+/** Runs one job at a time; what would make more than `max` wait is refused as `busy`. */
+function oneByOne(max: number) {
+  let waiting = 0
+  let last: Promise<unknown> = Promise.resolve()
+  return {
+    add<Result>(job: () => Promise<Result>): Promise<Result> {
+      if (waiting >= max) throw new Refusal('busy', 'Too many questions are waiting; ask again in a second')
+      waiting++
+      const result = last.then(job)
+      last = result.catch(() => {}).finally(() => waiting--)
+      return result
     },
   }
 }

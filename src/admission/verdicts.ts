@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { bestOf, stateAt } from '../openpgp/key-state.ts'
 import type { Keyring, VerificationKey } from '../openpgp/keyring.ts'
 import { readMessage } from '../openpgp/message.ts'
 import { checkSignature } from '../openpgp/verify.ts'
@@ -18,17 +19,16 @@ const turnedAtOnce = 1000
 /** The mark of how far signatures were tried is written again after so many changes: it only saves looking twice. */
 const changesBetweenMarks = 1000
 
-/** One process at a time works at the verdicts of a data folder. */
+/** One process at a time keeps the verdicts of a data folder: the one that holds this. */
 const verdictLease = 'verdicts'
 
 export interface VerdictKeeper {
   /** These keys vouch for signatures from the next `step` on. */
   use(keyring: Keyring): void
-  /** The part of `step` that has to be done before anything is admitted. */
-  start(): Promise<void>
   /**
-   * Tries what came without being tried, and follows the clock, until nothing is left to do or `stopped` says so. What
-   * has failed is done by the next step.
+   * Tries what came without being tried, and follows the clock, until nothing is left to do, `stopped` says so, or
+   * another keyring is used. What has failed is done by the next step. While another process keeps the verdicts of this
+   * data folder, by its keys, nothing is done.
    */
   step(stopped: () => boolean): Promise<void>
   close(): void
@@ -40,14 +40,15 @@ export interface VerdictKeeper {
  */
 export function verdictKeeper(storage: VerdictStorage): VerdictKeeper {
   let keyring: Keyring | null = null
-  let isStored = false
+  let stored: Keyring | null = null
   let lease: Lease | null = null
+  /** With every key that is stored, signatures up to this one were tried. */
   let triedThrough = 0
 
-  const tryKey = async (key: VerificationKey, tried: number, stopped: () => boolean): Promise<number> => {
+  const tryKey = async (key: VerificationKey, tried: number, isOver: () => boolean): Promise<number> => {
     const { fingerprint } = key
     let found = 0
-    for (let after = tried; !stopped(); ) {
+    for (let after = tried; !isOver(); ) {
       const signatures = await storage.untried(fingerprint, after, triedAtOnce)
       const last = signatures.at(-1)
       if (!last) break
@@ -63,54 +64,62 @@ export function verdictKeeper(storage: VerdictStorage): VerdictKeeper {
     return found
   }
 
-  const store = async () => {
-    if (isStored || !keyring) return
-    const storing = keyring
-    await storage.setKeyring(keysOf(storing))
-    isStored = storing === keyring
+  /** Signatures that came since, with the keys that were there, and all with those that were not. */
+  const tryAll = async ({ byFingerprint }: Keyring, isOver: () => boolean): Promise<void> => {
+    const { seq } = await storage.head()
+    if (seq === triedThrough) return
+    const keys = await storage.keyring()
+    let found = 0
+    for (const { fingerprint, tried } of keys) {
+      const key = byFingerprint.get(fingerprint)
+      if (key) found += await tryKey(key, Math.max(tried, triedThrough), isOver)
+    }
+    if (isOver()) return
+    triedThrough = seq
+    if (found || keys.some(({ tried }) => seq - tried >= changesBetweenMarks)) await storage.setTried(seq)
   }
 
   return {
     use(used) {
       keyring = used
-      isStored = false
-      triedThrough = 0
     },
 
-    start: store,
-
     async step(stopped) {
-      await store()
       lease ??= await storage.lease(verdictLease)
-      if (!lease) return
-      for (let done = false; !done && !stopped(); ) done = await storage.turnStandings(turnedAtOnce)
-      const { seq } = await storage.head()
-      const keys = await storage.keyring()
-      const known = keys.flatMap(({ fingerprint, tried }) => {
-        const key = keyring?.byFingerprint.get(fingerprint)
-        return key ? [{ key, tried: Math.max(tried, triedThrough) }] : []
-      })
-      let found = 0
-      if (seq !== triedThrough) for (const { key, tried } of known) found += await tryKey(key, tried, stopped)
-      if (stopped()) return
-      if (known.length < keys.length) {
-        // Another process has read a keyring file that this one has not seen yet: it knows these keys.
-        lease.release()
-        lease = null
-        return
+      if (!lease || !keyring) return
+      const used = keyring
+      const isOver = () => stopped() || keyring !== used
+      if (stored !== used) {
+        await storage.setKeyring(keysOf(used))
+        stored = used
+        triedThrough = 0
       }
-      triedThrough = seq
-      if (found || keys.some(({ tried }) => seq - tried >= changesBetweenMarks)) await storage.setTried(seq)
+      for (let done = false; !done && !isOver(); ) done = await storage.turnStandings(turnedAtOnce)
+      await tryAll(used, isOver)
     },
 
     close: () => lease?.release(),
   }
 }
 
+/**
+ * One row a fingerprint, as storage has it. Anybody can bind a key of somebody else to his own as a subkey: what it is
+ * under the certificate where it is worth most counts, as it does where a signature is verified.
+ */
 function keysOf({ certificates }: Keyring): KeyringKey[] {
-  return certificates.flatMap(({ fingerprint: primaryFingerprint, userIds, keys }) =>
-    keys.map(({ fingerprint, keyId, timeline }) => {
-      return { fingerprint, keyId, primaryFingerprint, userId: userIds[0] ?? null, timeline }
-    }),
-  )
+  const keys = new Map<string, KeyringKey>()
+  for (const { fingerprint: primaryFingerprint, userIds, keys: members } of certificates)
+    for (const { fingerprint, keyId, timeline } of members) {
+      const other = keys.get(fingerprint)
+      const key = { fingerprint, keyId, primaryFingerprint, userId: userIds[0] ?? null, timeline }
+      keys.set(fingerprint, other ? better(other, key) : key)
+    }
+  return [...keys.values()]
+}
+
+function better(one: KeyringKey, other: KeyringKey): KeyringKey {
+  const timeline = bestOf(one.timeline, other.timeline)
+  const now = Date.now() / 1000
+  const shown = stateAt(one.timeline, now) === stateAt(timeline, now) ? one : other
+  return { ...shown, timeline }
 }

@@ -25,21 +25,22 @@ let isBehind = false
 let warned = new Set<string>()
 const broken = new Set<string>()
 
+async function step(stopped: () => boolean): Promise<void> {
+  try {
+    await keeper.step(stopped)
+    isBehind = false
+  } catch (error) {
+    const { message: problem } = error as Error
+    if (!isBehind) tell('error', 'stored verdicts are behind; it is tried again', { problem })
+    isBehind = true
+  }
+}
+
 /** One step after the other; each sets the time of the next. */
 function keepVerdicts(): void {
   clearTimeout(timer)
   keeping = keeping
-    .then(() => keeper.step(() => closing))
-    .then(
-      () => {
-        isBehind = false
-      },
-      (error) => {
-        if (!isBehind)
-          tell('error', 'stored verdicts are behind; it is tried again', { problem: error.message })
-        isBehind = true
-      },
-    )
+    .then(() => step(() => closing))
     .then(() => {
       clearTimeout(timer)
       if (!closing) timer = setTimeout(keepVerdicts, lookMilliseconds)
@@ -50,7 +51,7 @@ const trust = await followOperatorTrust(settings, {
   everyMs: lookMilliseconds,
   onChange({ keyring, warnings }, policy) {
     keeper.use(keyring)
-    keepVerdicts()
+    if (policy !== null) keepVerdicts()
     if (policy !== null && broken.delete(policy)) tell('info', 'the policy can be used again', { policy })
     for (const problem of warnings.filter((warning) => !warned.has(warning)))
       tell('warn', 'something in a policy or keyring is left out', { problem })
@@ -61,7 +62,9 @@ const trust = await followOperatorTrust(settings, {
     tell('error', 'the policy cannot be used; the last good one stays in force', { policy, problem })
   },
 })
-await keeper.start()
+// Which keys vouch is known, if it can be, before anything is admitted; what they issued before is tried meanwhile.
+await step(() => true)
+keepVerdicts()
 const admit = admission(storage, rules, trust.current)
 const ask = gateKeeper(storage, rules.registries, trust.current)
 

@@ -68,8 +68,9 @@ function askServer(cli: Cli, options: JudgeOptions, gate: string): Judge {
       throw code === 'not-found' ? new Refusal('configuration', detail) : problemError(answer.problem)
     }
     const document = answer.document as unknown as GateAnswer
-    if (typeof document.passed !== 'boolean' || !Array.isArray(document.requirements))
-      throw new Error('This is not a lookaside server: it does not answer as a gate')
+    const isAnswer = document.gate === gate && document.image === image && document.digest === digest
+    if (!isAnswer || typeof document.passed !== 'boolean' || !Array.isArray(document.requirements))
+      throw new Error('This is not a lookaside server: it does not answer what a gate was asked')
     return { ...document, unreadable: [], warnings: [] }
   }
 }
@@ -89,7 +90,7 @@ async function askedBy(cli: Cli, { policy, keys, gate, config: file, prefix }: J
     const rules = Object.hasOwn(config.gates, gate) ? config.gates[gate] : undefined
     if (!rules) throw new Refusal('configuration', `${file} has no gate ${gate}`)
     return {
-      trust: await loadAllTrust(rules.policy, rules.thresholds),
+      trust: await loadAllTrust(rules.policy, { thresholds: rules.thresholds, pipes: true }),
       rules,
       repositoryOf(image) {
         const repository = repositoryOf(image, config.registries)
@@ -99,7 +100,7 @@ async function askedBy(cli: Cli, { policy, keys, gate, config: file, prefix }: J
     }
   }
   return {
-    trust: policy !== undefined ? await loadTrust(policy) : trustInKeys(keys as string[]),
+    trust: policy !== undefined ? await loadTrust(policy, { pipes: true }) : trustInKeys(keys as string[]),
     rules: nothingMore,
     repositoryOf: ({ path }) =>
       prefix === undefined ? path : parseRepository(`${parseRepository(prefix)}/${path}`),

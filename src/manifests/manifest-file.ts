@@ -1,6 +1,6 @@
 import { hasDigest, manifestDigest, maxManifestBytes } from '../claim/manifest.ts'
+import { readNamedFile } from '../durable/limited-file.ts'
 import { Refusal } from '../refusal.ts'
-import { readNamedFile } from './limited-file.ts'
 import type { Manifests } from './manifests.ts'
 
 /**

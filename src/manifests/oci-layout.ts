@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { type Child, hasDigest, maxManifestBytes, readManifest } from '../claim/manifest.ts'
+import { readFoundFile } from '../durable/limited-file.ts'
 import { type Digest, isDigest } from '../reference/digest.ts'
 import { Refusal } from '../refusal.ts'
-import { readFoundFile } from './limited-file.ts'
 import type { FoundManifest, Manifests } from './manifests.ts'
 
 /** A folder, and which of its images is meant: by a name, by its place in index.json, or by its digest; null: the only one. */

@@ -53,6 +53,21 @@ export function stateAt(timeline: readonly Stretch[], now: number): KeyState {
   return timeline.findLast(({ from }) => from <= now)?.state ?? 'not-made-yet'
 }
 
+/** From the worst to the best, as verdicts rank them. */
+const ranks: readonly KeyState[] = ['not-made-yet', 'revoked', 'not-signing-key', 'key-expired', 'good']
+
+/** At each time the better of two states: of one key that stands in two certificates. */
+export function bestOf(one: readonly Stretch[], other: readonly Stretch[]): Stretch[] {
+  const times = [...one, ...other].map(({ from }) => from).sort((a, b) => a - b)
+  const stretches: Stretch[] = []
+  for (const from of times) {
+    const states = [stateAt(one, from), stateAt(other, from)]
+    const state = states.reduce((best, next) => (ranks.indexOf(next) > ranks.indexOf(best) ? next : best))
+    if (stretches.at(-1)?.state !== state) stretches.push({ from, state })
+  }
+  return stretches
+}
+
 /** All times at which the state may change. */
 function changesOf(primary: PrimaryFacts, subkey?: SubkeyFacts): number[] {
   const ofUserIds = [...primary.userIds.values()].flatMap(({ signatures }) => signatures)

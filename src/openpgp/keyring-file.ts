@@ -24,7 +24,7 @@ export interface KeyringFile {
 }
 
 /** Larger than any keyring in use: those of distributions with hundreds of keys have a few megabytes. */
-const maxKeyringSize = 16 * 1024 * 1024
+export const maxKeyringSize = 16 * 1024 * 1024
 
 /**
  * The certificates in a keyring file: binary, as `gpg --export` writes it, or any number of armored blocks with other

@@ -48,11 +48,20 @@ export interface SignatureVerdict extends Verdict {
 /** Gives the octets of the keyring file at a path, as the policy has it. Whatever it throws becomes a Refusal keyring. */
 export type ReadKeys = (path: string) => Uint8Array | Promise<Uint8Array>
 
+/** Makes one keyring of files. */
+export type KeyringOf = (files: readonly Uint8Array[]) => Promise<Keyring>
+
 /**
  * Makes a trust of a policy that was read. Nothing is asked of `readKeys` yet, and nothing refused.
  * @param thresholds what a gate asks beside the policy
+ * @param keyringOf may know keyrings from before
  */
-export function trustIn(policy: Policy, readKeys: ReadKeys, thresholds: readonly Threshold[] = []): Trust {
+export function trustIn(
+  policy: Policy,
+  readKeys: ReadKeys,
+  thresholds: readonly Threshold[] = [],
+  keyringOf: KeyringOf = (files) => readKeyring(...files),
+): Trust {
   const signedBy = [policy.default, ...(policy.transports.get('docker')?.values() ?? [])]
     .flat()
     .filter((requirement) => requirement.type === 'signedBy')
@@ -62,7 +71,7 @@ export function trustIn(policy: Policy, readKeys: ReadKeys, thresholds: readonly
   const keysFor = (requirement: KeyedRequirement): Promise<KeysOfOne | null> => {
     const known = read.get(requirement)
     if (known) return known
-    const keys = readKeysOf(requirement, readKeys).then((found) => {
+    const keys = readKeysOf(requirement, readKeys, keyringOf).then((found) => {
       for (const warning of found?.keyring.warnings ?? []) warnings.push(`${requirement.place}: ${warning}`)
       return found
     })
@@ -113,14 +122,18 @@ interface KeysOfOne {
 }
 
 /** Null where the requirement names no key at all: nothing meets it. */
-async function readKeysOf({ keys, place }: KeyedRequirement, readKeys: ReadKeys): Promise<KeysOfOne | null> {
+async function readKeysOf(
+  { keys, place }: KeyedRequirement,
+  readKeys: ReadKeys,
+  keyringOf: KeyringOf,
+): Promise<KeysOfOne | null> {
   const files =
     'data' in keys
       ? [keys.data].filter(({ length }) => length)
       : await Promise.all(keys.paths.map((path) => readFile(path, readKeys)))
   if (!files.length) return null
   try {
-    return { keyring: await readKeyring(...files), files }
+    return { keyring: await keyringOf(files), files }
   } catch (cause) {
     if (!(cause instanceof Refusal)) throw cause
     const where = 'paths' in keys ? `${place} (${keys.paths.join(', ')})` : place

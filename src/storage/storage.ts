@@ -196,7 +196,7 @@ export interface Query {
   verdict?: VerdictName
   after?: number
   limit: number
-  /** The signature with which the blobs come to so many bytes is the last, even below `limit`. */
+  /** Where the blobs that were looked at come to so many bytes, the page ends, even below `limit`. */
   maxBytes?: number
 }
 

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { watchFiles } from '../durable/watch.ts'
 import { type Keyring, readKeyring } from '../openpgp/keyring.ts'
 import type { GateRules } from '../policy/gate.ts'
@@ -36,6 +37,7 @@ export const noTrust: OperatorTrust = {
 
 /** @throws Refusal policy, keyring */
 export async function loadOperatorTrust(settings: TrustSettings): Promise<OperatorTrust> {
+  const { read, combine } = reader()
   const parts = await Promise.all(
     partsOf(settings).map(async (part) => ({ ...part, trust: await read(part) })),
   )
@@ -57,6 +59,7 @@ export async function followOperatorTrust(
     onError(policy: string, error: Error): void
   },
 ): Promise<{ current(): OperatorTrust; stop(): void }> {
+  const { read, combine } = reader()
   const parts = await Promise.all(
     partsOf(settings).map(async (part) => ({ ...part, trust: await read(part) })),
   )
@@ -104,23 +107,44 @@ function partsOf({ policy, gates }: TrustSettings): Part[] {
   return [...(policy === undefined ? [] : [{ policy, gate: null }]), ...ofGates]
 }
 
-function read({ policy, gate }: Part): Promise<Trust> {
-  return loadAllTrust(policy, gate?.rules.thresholds)
-}
-
-async function combine(parts: (Part & { trust: Trust })[]): Promise<OperatorTrust> {
-  if (!parts.length) return noTrust
-  const files = (await Promise.all(parts.map(({ trust }) => trust.keyrings()))).flat()
-  const gates = new Map<string, { trust: Trust; rules: GateRules }>()
-  for (const { gate, trust } of parts) if (gate) gates.set(gate.name, { trust, rules: gate.rules })
+/** Reads parts, and makes each keyring once, however many gates name it. */
+function reader() {
+  const known = new Map<string, Promise<Keyring>>()
+  const keyringOf = (files: readonly Uint8Array[]): Promise<Keyring> => {
+    const hashes = [...new Set(files.map((file) => hash('sha256', file)))]
+    const key = hashes.join(' ')
+    const keyring = known.get(key) ?? readKeyring(...files)
+    // Those that were used last come last.
+    known.delete(key)
+    known.set(key, keyring)
+    const [oldest = ''] = known.keys()
+    if (known.size > maxKeyringsKept) known.delete(oldest)
+    return keyring
+  }
   return {
-    uploads: parts.find(({ gate }) => !gate)?.trust ?? null,
-    gates,
-    warnings: parts.flatMap(({ policy, trust }) => trust.warnings.map((warning) => `${policy}: ${warning}`)),
-    keyring: await readKeyring(...unique(files)),
+    read: ({ policy, gate }: Part): Promise<Trust> =>
+      loadAllTrust(policy, { ...(gate && { thresholds: gate.rules.thresholds }), keyringOf }),
+
+    async combine(parts: (Part & { trust: Trust })[]): Promise<OperatorTrust> {
+      if (!parts.length) return noTrust
+      const files = (await Promise.all(parts.map(({ trust }) => trust.keyrings()))).flat()
+      const gates = new Map<string, { trust: Trust; rules: GateRules }>()
+      for (const { gate, trust } of parts) if (gate) gates.set(gate.name, { trust, rules: gate.rules })
+      return {
+        uploads: parts.find(({ gate }) => !gate)?.trust ?? null,
+        gates,
+        warnings: parts.flatMap(({ policy, trust }) =>
+          trust.warnings.map((warning) => `${policy}: ${warning}`),
+        ),
+        keyring: await keyringOf(unique(files)),
+      }
+    },
   }
 }
 
+/** A few for each gate that anybody has. */
+const maxKeyringsKept = 100
+
 function unique(files: Uint8Array[]): Uint8Array[] {
-  return [...new Map(files.map((file) => [Buffer.from(file).toString('base64'), file])).values()]
+  return [...new Map(files.map((file) => [hash('sha256', file), file])).values()]
 }

@@ -6,13 +6,18 @@ import { type Keyring, readKeyring } from '../../src/openpgp/keyring.ts'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import {
+  binding,
   certification,
   ed25519Pair,
+  flag,
   forgeKey,
   forgeMessage,
   keyPacket,
+  subkeyPacket,
+  subpacket,
   userIdPacket,
 } from '../openpgp/forge.ts'
+import { octets } from '../openpgp/write.ts'
 import { claimOf, exampleDigest } from '../signing.ts'
 import { temporaryFolder } from '../temporary.ts'
 
@@ -68,27 +73,70 @@ test('a key that comes later is tried with what it issued, in steps that can be 
   next.close()
 })
 
-test('a process that has not seen a new key yet leaves it to one that has', async (t) => {
+test('of two processes one keeps the verdicts, by its keys, until it ends', async (t) => {
   const dataFolder = temporaryFolder()
   const [one, other] = [openSqlite({ dataFolder }), openSqlite({ dataFolder })]
   t.after(() => Promise.all([one.close(), other.close()]))
   await storeUntried(one, 1, alice)
   await storeUntried(one, 1, bob)
-  const [behind, ahead] = [verdictKeeper(one), verdictKeeper(other)]
-  behind.use(await keyringOf(alice))
-  await behind.step(never)
-  assert.equal(await countOf(one, 'valid'), 1)
-
-  ahead.use(await keyringOf(alice, bob))
-  // It does not have the lease, and so only says which keys there are.
-  await ahead.step(never)
-  await behind.step(never)
-  assert.equal(await countOf(one, 'valid'), 1)
-  await ahead.step(never)
+  const [first, second] = [verdictKeeper(one), verdictKeeper(other)]
+  first.use(await keyringOf(alice))
+  await first.step(never)
+  // Whoever comes with other keys, or none, takes nothing away from it.
+  for (const keyring of [await keyringOf(bob), await readKeyring()]) {
+    second.use(keyring)
+    await second.step(never)
+    assert.equal(await countOf(other, 'valid'), 1)
+  }
+  second.use(await keyringOf(alice, bob))
+  first.close()
+  await second.step(never)
   assert.equal(await countOf(one, 'valid'), 2)
-  assert.equal(await countOf(other, 'unknown-key'), 0)
-  behind.close()
-  ahead.close()
+  second.close()
+})
+
+test('a key that comes while others are tried is tried with everything too', async (t) => {
+  const storage = openSqlite({ dataFolder: temporaryFolder() })
+  t.after(() => storage.close())
+  await storeUntried(storage, 40, alice)
+  await storeUntried(storage, 2, bob)
+  const both = await keyringOf(alice, bob)
+  const keeper = verdictKeeper({
+    ...storage,
+    async untried(...asked) {
+      keeper.use(both)
+      return storage.untried(...asked)
+    },
+  })
+  keeper.use(await keyringOf(alice))
+  for (let steps = 0; steps < 3; steps++) await keeper.step(never)
+  assert.equal(await countOf(storage, 'valid'), 42)
+  keeper.close()
+})
+
+test('a key that somebody else has bound to his own is still that of its owner', async (t) => {
+  const storage = openSqlite({ dataFolder: temporaryFolder() })
+  t.after(() => storage.close())
+  await storeUntried(storage, 1, alice)
+  // Bound by mallory alone, as a key that signs: alice's has not signed that it belongs to him.
+  const mallory = newKey('mallory')
+  const signs = subpacket(27, octets([flag.sign]))
+  const taken = Buffer.concat([
+    mallory.certificate,
+    subkeyPacket(alice.key),
+    binding(mallory.key, alice.key, { hashed: [signs] }),
+  ])
+  for (const order of [
+    [alice.certificate, taken],
+    [taken, alice.certificate],
+  ]) {
+    const keeper = verdictKeeper(storage)
+    keeper.use(await readKeyring(...order))
+    await keeper.step(never)
+    const [signature] = (await storage.list({ limit: 1 })).signatures
+    assert.deepEqual([signature?.verdict, signature?.key?.userId], ['valid', 'alice'])
+    keeper.close()
+  }
 })
 
 test('a step that fails is done by the next one', async (t) => {

@@ -58,7 +58,10 @@ suite('an image that three must sign', async () => {
       third ?? '',
       /^not met .*\[2\]: no signature counts; wanted: operations <\S+> \([0-9A-F]{40}\)$/,
     )
-    assert.match(tried.join('\n'), /signature-1: it is by none of these keys, and names [0-9A-F]{40}\n.*signature-2: it is by none/)
+    assert.match(
+      tried.join('\n'),
+      /signature-1: it is by none of these keys, and names [0-9A-F]{40}\n.*signature-2: it is by none/,
+    )
     for (const pull of Object.values(clients)) refused(await pull(machine, image), /Invalid GPG signature/)
   })
 

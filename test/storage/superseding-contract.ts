@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import type { Storage } from '../../src/storage/storage.ts'
 import { home, type Opened } from './contract.ts'
@@ -132,6 +133,75 @@ export function supersedingContract(name: string, open: (clock?: () => number) =
         (await storage.slots(spoilt.home)).map(({ sha256 }) => sha256),
         [genuine.sha256],
       )
+    })
+
+    test('a spoilt copy from another repository of a view does not hide a good one there', async () => {
+      let now = start
+      const { storage } = open(() => now * 1000)
+      await storage.setKeyring([key('A')])
+      const views = [{ base: 'all', repositories: ['**'] }]
+      await storage.configureViews(views, () => true)
+      const spoilt = signatureOf('A', { result: 'bad', home: home('team/mirror'), views: [view] })
+      await storage.append(spoilt)
+      const other = signatureOf('A', { views: [view] })
+      await storage.append(other)
+      now += 1
+      const genuine = { ...signatureOf('A', { views: [view] }), identity: spoilt.identity }
+      await storage.append(genuine)
+      const shown = async () => (await storage.slots(view)).map(({ sha256 }) => sha256)
+      assert.deepEqual(await shown(), [genuine.sha256, other.sha256])
+      // And where the view is laid out anew.
+      await storage.configureViews([], () => true)
+      await storage.configureViews(views, () => true)
+      assert.deepEqual(new Set(await shown()), new Set([genuine.sha256, other.sha256]))
+    })
+
+    test('leaves a view that has no room for the new one with the old one, which is as good', async () => {
+      let now = start
+      const { storage } = open(() => now * 1000)
+      await storage.setKeyring([key('A')])
+      const blob = (size: number) => randomBytes(size)
+      const first = signatureOf('A', { dockerReference, views: [view], blob: blob(100) })
+      await storage.append(first)
+      for (const repository of ['a/app', 'b/app', 'c/app'])
+        await storage.append(
+          signatureOf('A', { home: home(repository), views: [view], blob: blob(1_000_000) }),
+        )
+      now += 1
+      const second = signatureOf('A', {
+        dockerReference,
+        created: start,
+        views: [view],
+        blob: blob(1_000_000),
+      })
+      await storage.append(second)
+      assert.equal((await storage.slots(second.home))[0]?.sha256, second.sha256)
+      const [shown, ...others] = await storage.slots(view)
+      assert.equal(shown?.sha256, first.sha256)
+      assert.equal(others.length, 3)
+      assert.deepEqual(await storage.integrity(), [])
+    })
+
+    test('does not wait for a clock that was ahead: another slot is taken', async () => {
+      let now = start + day
+      const { storage } = open(() => now * 1000)
+      await storage.setKeyring([key('A')])
+      await storage.append(signatureOf('A', { dockerReference }))
+      now = start
+      const { signature } = await storage.append(signatureOf('A', { dockerReference, created: start }))
+      assert.equal(signature.slot, 2)
+    })
+
+    test('what was superseded is in no listing, and costs none', async () => {
+      let now = start
+      const { storage } = open(() => now * 1000)
+      await storage.setKeyring([key('A')])
+      for (let night = 0; night < 5; night++, now++)
+        await storage.append(signatureOf('A', { dockerReference, created: start - day + night }))
+      const page = await storage.list({ verdict: 'valid', limit: 1 })
+      assert.deepEqual([page.signatures.map(({ id }) => id), page.next], [[8], null])
+      assert.deepEqual(await storage.untried(key('A').fingerprint, 0, 10), [])
+      assert.equal((await storage.added(0, 10)).length, 5)
     })
 
     test('waits for the next second where the slot has changed in this one', async () => {

@@ -84,6 +84,25 @@ export function verdictContract(name: string, open: (clock?: () => number) => Op
       assert.deepEqual(await turned(), { expired: [1, 3], valid: [2] })
     })
 
+    test('are turned back where a clock was ahead', async () => {
+      let now = start
+      const { storage } = open(() => now * 1000)
+      await storage.setKeyring([key('A')])
+      await storage.append(signatureOf('A', { expires: start + day }))
+      await storage.append(signatureOf('A', { created: start + day, isValid: false }))
+      await storage.append(signatureOf('A'))
+      const turned = async () => {
+        while (!(await storage.turnStandings(100))) assert.ok(true)
+        return verdicts(storage)
+      }
+      now = start + 365 * day
+      assert.deepEqual(await turned(), { expired: [1], valid: [2, 3] })
+      now = start
+      assert.deepEqual(await turned(), { bad: [2], valid: [1, 3] })
+      now = start + 2 * day
+      assert.deepEqual(await turned(), { expired: [1], valid: [2, 3] })
+    })
+
     test('take in what a new key issued, and nothing else', async () => {
       const { storage } = open(() => start * 1000)
       const nameless = { ...signatureOf('B', { result: null }) }

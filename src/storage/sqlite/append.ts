@@ -26,11 +26,11 @@ export function prepareAppend(
     `SELECT count(*) AS slots, coalesce(sum(length(s.blob)), 0) AS bytes
      FROM slots sl JOIN signatures s ON s.id = sl.signature WHERE sl.location = ?`,
   )
-  const inView = db
-    .prepare(
-      `SELECT 1 FROM slots sl JOIN signatures s ON s.id = sl.signature WHERE sl.location = ? AND s.identity = ?`,
-    )
-    .pluck()
+  const inView = db.prepare(
+    `SELECT s.id, sl.slot, sl.modified, length(s.blob) AS size FROM slots sl JOIN signatures s ON s.id = sl.signature
+     WHERE sl.location = ? AND s.identity = ? ORDER BY sl.slot`,
+  )
+  const giveSlot = db.prepare('UPDATE slots SET signature = ?, modified = ? WHERE location = ? AND slot = ?')
   const insertSignature = db.prepare(
     `INSERT INTO signatures (id, place, location, identity, sha256, format, docker_reference, unverified_key_id,
        unverified_fingerprint, unverified_created, unverified_expires, blob) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -82,13 +82,21 @@ export function prepareAppend(
     takeViewSlots(id, signature, seconds)
   }
 
-  /** A full view keeps its first signatures: the repository has them all. */
-  const takeViewSlots = (id: number, { views, identity, blob }: NewSignature, seconds: number) => {
-    for (const view of views) {
+  /**
+   * A full view keeps its first signatures: the repository has them all. What is in it from another repository stays,
+   * unless it is a copy that no key has made: that gives its slot away.
+   */
+  const takeViewSlots = (id: number, signature: NewSignature, seconds: number) => {
+    for (const view of signature.views) {
       const { location } = locate(view)
-      if (inView.get(location, Buffer.from(identity, 'hex'))) continue
+      const copies = inView.all(location, Buffer.from(signature.identity, 'hex')) as Copy[]
+      if (copies.some((copy) => copy.id === id || superseding.isAsGood(copy.id, signature))) continue
       const { slots, bytes } = room.get(location) as Room
-      if (slots < maxSlot && bytes + blob.length <= maxBytesPerLocation)
+      const worse = copies.find(({ modified, size }) => {
+        return modified < seconds && bytes - size + signature.blob.length <= maxBytesPerLocation
+      })
+      if (worse) giveSlot.run(id, seconds, location, worse.slot)
+      else if (slots < maxSlot && bytes + signature.blob.length <= maxBytesPerLocation)
         insertSlot.run(location, slots + 1, id, seconds)
     }
   }
@@ -104,8 +112,9 @@ export function prepareAppend(
     const later = superseding.later(located.location, signature)
     let earlier = later ? null : (present?.servedAs ?? superseding.earlier(located.location, signature))
     if (earlier !== null && superseding.lastChange(earlier) >= seconds) {
-      if (mayWait) return { wait: (superseding.lastChange(earlier) + 1) * 1000 - time }
-      // Whoever signs faster than a slot may change takes another one.
+      const wait = (superseding.lastChange(earlier) + 1) * 1000 - time
+      if (mayWait && wait <= 1000) return { wait }
+      // Whoever signs faster than a slot may change, or after a clock that was ahead, takes another one.
       earlier = null
     }
     if (later === null) {
@@ -129,7 +138,7 @@ export function prepareAppend(
       log({ ...change, kind: 'superseded', signature: id, identity, sha256 })
     } else if (earlier !== null) {
       log({ ...change, kind: 'superseded', signature: earlier, ...superseding.hashesOf(earlier) })
-      superseding.handOver(earlier, id, seconds)
+      superseding.handOver(earlier, id, signature.blob.length, seconds)
       takeViewSlots(id, signature, seconds)
     } else takeNewSlots(id, signature, seconds, located)
     return {
@@ -138,6 +147,14 @@ export function prepareAppend(
       otherHosts: firstSight(signature.host, time),
     }
   }
+}
+
+/** A signature of the same identity, in a view. */
+interface Copy {
+  id: number
+  slot: number
+  modified: number
+  size: number
 }
 
 interface Room {

@@ -23,6 +23,7 @@ import {
   type LocationRow,
   location,
   type SignatureRow,
+  servedByDigest,
   signatureColumns,
   signatureJoins,
   timesOf,
@@ -45,7 +46,8 @@ const contradictions = [
     means: 'has no slot, and no change took it away',
   },
   {
-    rows: 'SELECT id FROM signatures s WHERE NOT EXISTS (SELECT 1 FROM checks WHERE signature = s.id)',
+    rows: `SELECT id FROM signatures s WHERE superseded_by IS NULL
+      AND NOT EXISTS (SELECT 1 FROM checks WHERE signature = s.id)`,
     means: 'is in no listing by verdict',
   },
   {
@@ -124,7 +126,7 @@ export function prepareReads(db: Connection, verdicts: VerdictStatements) {
 
   /** In the order of their numbers, by an index for whatever is asked but the verdict. */
   const rowsBy = ({ repository, digest, key, after = 0 }: Query): Iterable<SignatureRow> => {
-    const conditions = ['s.id > @after']
+    const conditions = ['s.id > @after', 's.superseded_by IS NULL']
     // Of the conditions given, the index of the narrowest is used; the sign keeps the planner off the others.
     if (digest) conditions.push('l.digest = @digest')
     if (repository)
@@ -136,7 +138,7 @@ export function prepareReads(db: Connection, verdicts: VerdictStatements) {
     let listing = listings.get(where)
     if (!listing) {
       listing = db.prepare(
-        `SELECT ${signatureColumns} FROM signatures s ${signatureJoins} WHERE ${where} ORDER BY s.id`,
+        `SELECT ${signatureColumns} FROM ${digest ? servedByDigest : `signatures s ${signatureJoins}`} WHERE ${where} ORDER BY s.id`,
       )
       listings.set(where, listing)
     }
@@ -199,10 +201,9 @@ export function prepareReads(db: Connection, verdicts: VerdictStatements) {
           return { signatures, next: last }
         last = row.id
         examined++
-        const signature = stored(row)
-        if (!isAnswer(signature, query)) continue
-        signatures.push(signature)
         bytes += row.blob.length
+        const signature = stored(row)
+        if (isAnswer(signature, query)) signatures.push(signature)
       }
       return { signatures, next: null }
     },

@@ -1,6 +1,13 @@
-import type { NewSignature } from '../storage.ts'
+import { maxBytesPerLocation, type NewSignature } from '../storage.ts'
 import type { Connection } from './connection.ts'
 import type { VerdictStatements } from './verdicts.ts'
+
+interface SlotOf {
+  location: number
+  isHome: number
+  own: number
+  bytes: number
+}
 
 /** Which signature takes the place of which, and the handing over of slots. */
 export function prepareSuperseding(db: Connection, verdicts: VerdictStatements) {
@@ -35,7 +42,15 @@ export function prepareSuperseding(db: Connection, verdicts: VerdictStatements) 
   )
   const size = db.prepare('SELECT length(blob) FROM signatures WHERE id = ?').pluck()
   const mark = db.prepare('UPDATE signatures SET superseded_by = ? WHERE id = ?')
-  const handOver = db.prepare('UPDATE slots SET signature = ?, modified = ? WHERE signature = ?')
+  const slotsOf = db.prepare(
+    `SELECT sl.location, sl.location = s.location AS isHome, length(s.blob) AS own,
+       (SELECT sum(length(o.blob)) FROM slots os JOIN signatures o ON o.id = os.signature
+        WHERE os.location = sl.location) AS bytes
+     FROM slots sl JOIN signatures s ON s.id = sl.signature WHERE sl.signature = ?`,
+  )
+  const handOver = db.prepare(
+    'UPDATE slots SET signature = ?, modified = ? WHERE location = ? AND signature = ?',
+  )
 
   const bounds = (location: number, { signer, validBy, dockerReference }: NewSignature) => {
     const key = validBy === null ? null : verdicts.rowOf(validBy)
@@ -48,25 +63,27 @@ export function prepareSuperseding(db: Connection, verdicts: VerdictStatements) 
     return bound && ((statement.get(bound) as number | undefined) ?? null)
   }
 
+  /** Unless some key has made the new copy and not the one that is there. */
+  const isAsGood = (id: number, { checks }: NewSignature): boolean =>
+    checks.every(({ fingerprint, result }) => {
+      const key = verdicts.rowOf(fingerprint)
+      return result !== 'good' || key === null || madeBy.get(id, key) !== undefined
+    })
+
   return {
+    isAsGood,
+
     /**
      * What is served of, or instead of, a signature of that identity that came before. It is as good as the new copy
      * unless a key has made the new one and not it.
      */
-    sameIdentity(
-      location: number,
-      { identity, checks }: NewSignature,
-    ): { servedAs: number; isAsGood: boolean } | null {
-      const row = sameIdentity.get(location, Buffer.from(identity, 'hex')) as
+    sameIdentity(location: number, signature: NewSignature): { servedAs: number; isAsGood: boolean } | null {
+      const row = sameIdentity.get(location, Buffer.from(signature.identity, 'hex')) as
         | { id: number; supersededBy: number | null; isServed: number }
         | undefined
       if (!row) return null
       if (row.isServed) {
-        const isBetter = checks.some(({ fingerprint, result }) => {
-          const key = verdicts.rowOf(fingerprint)
-          return result === 'good' && key !== null && !madeBy.get(row.id, key)
-        })
-        return { servedAs: row.id, isAsGood: !isBetter }
+        return { servedAs: row.id, isAsGood: isAsGood(row.id, signature) }
       }
       let { id, supersededBy: next } = row
       for (; next !== null; next = successor.get(id) as number | null) id = next
@@ -83,11 +100,16 @@ export function prepareSuperseding(db: Connection, verdicts: VerdictStatements) 
     size: (id: number) => size.get(id) as number,
     hashesOf: (id: number) => hashesOf.get(id) as { identity: string; sha256: string },
 
-    markSuperseded: (id: number, by: number) => void mark.run(by, id),
-    /** Slots keep their numbers. */
-    handOver(from: number, to: number, seconds: number): void {
+    markSuperseded(id: number, by: number): void {
+      mark.run(by, id)
+      verdicts.forget(id)
+    },
+    /** Slots keep their numbers. A view that has no room for the new one keeps the old one, which is as good there. */
+    handOver(from: number, to: number, size: number, seconds: number): void {
+      for (const { location, isHome, bytes, own } of slotsOf.all(from) as SlotOf[])
+        if (isHome || bytes - own + size <= maxBytesPerLocation) handOver.run(to, seconds, location, from)
       mark.run(to, from)
-      handOver.run(to, seconds, from)
+      verdicts.forget(from)
     },
   }
 }

@@ -54,7 +54,7 @@ export function prepareVerdicts(db: Connection, clock: () => number) {
     .pluck()
   const untried = db.prepare(
     `SELECT s.id, s.blob FROM signatures s JOIN keys k ON k.fingerprint = @fingerprint
-     WHERE s.unverified_key_id = k.key_id AND s.id > @after
+     WHERE s.unverified_key_id = k.key_id AND s.id > @after AND s.superseded_by IS NULL
        AND (s.unverified_fingerprint IS NULL OR s.unverified_fingerprint = k.fingerprint)
        AND NOT EXISTS (SELECT 1 FROM checks c WHERE c.signature = s.id AND c.key = k.id)
      ORDER BY s.id LIMIT @limit`,
@@ -65,10 +65,20 @@ export function prepareVerdicts(db: Connection, clock: () => number) {
   const insertCheck = db.prepare(
     'INSERT INTO checks (key, standing, signature, turns) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
   )
+  const forget = db.prepare('DELETE FROM checks WHERE signature = ?')
   const forgetNobody = db.prepare(
     `DELETE FROM checks WHERE key = ${nobody} AND standing = 'unknown' AND signature = ?`,
   )
   const due = db.prepare('SELECT key, signature FROM checks WHERE turns <= ? LIMIT ?')
+  const ahead = db.prepare(
+    `SELECT c.key, c.signature FROM signatures s JOIN checks c ON c.signature = s.id
+     WHERE c.standing IN ('early', 'good', 'over') AND (s.unverified_expires IS NOT NULL OR s.unverified_created > @now)`,
+  )
+  const turned = db.prepare("SELECT value FROM meta WHERE key = 'turned'").pluck()
+  const markTurn = db.prepare(
+    "INSERT INTO meta VALUES ('turned', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+  )
+  const lastTurn = () => Number(turned.get() ?? 0)
   const turn = db.prepare('UPDATE checks SET standing = ?, turns = ? WHERE signature = ? AND key = ?')
   const upsertKey = db.prepare(
     `INSERT INTO keys (fingerprint, key_id, primary_fingerprint, user_id, timeline) VALUES (?, ?, ?, ?, ?)
@@ -165,11 +175,13 @@ export function prepareVerdicts(db: Connection, clock: () => number) {
       known = null
     },
 
-    /** Of a signature that is new: with no key that is known, it is nobody's. */
+    /** Of a signature that is new: a trigger has made it nobody's. */
     addFirstChecks(signature: number, checks: readonly StoredCheck[], times: SignatureTimes | null): void {
-      insertCheck.run(nobody, 'unknown', signature, null)
       if (times) for (const check of checks) addCheck(signature, check, times)
     },
+
+    /** Of one that is no longer served: listings must not come across it. */
+    forget: (signature: number): void => void forget.run(signature),
 
     addChecks(checks: readonly (StoredCheck & { signature: number })[]): void {
       for (const check of checks)
@@ -181,16 +193,19 @@ export function prepareVerdicts(db: Connection, clock: () => number) {
       known = null
     },
 
-    isTurnDue: () => due.all(seconds(), 1).length > 0,
+    isTurnDue: () => due.all(seconds(), 1).length > 0 || seconds() < lastTurn(),
 
     turnStandings(limit: number): boolean {
       const now = seconds()
-      const rows = due.all(now, limit) as { key: number; signature: number }[]
+      // A clock that was ahead, and is right again, has turned what must be turned back; that is rare, and done at once.
+      const isBack = now < lastTurn()
+      const rows = (isBack ? ahead.all({ now }) : due.all(now, limit)) as { key: number; signature: number }[]
       for (const { key, signature } of rows) {
         const { standing, until } = standingAt(timesOf.get(signature) as SignatureTimes, 'good', now)
         turn.run(standing, until, signature, key)
       }
-      return rows.length < limit
+      markTurn.run(String(now))
+      return rows.length < limit || isBack
     },
   }
 }

@@ -58,13 +58,18 @@ function layOut(
   db.prepare(
     `INSERT INTO locations (place, digest) SELECT DISTINCT ?, home.digest ${chosen} WHERE true ON CONFLICT DO NOTHING`,
   ).run(place)
-  // One signature at two repositories of a view is one signature there: the first that came.
+  // One signature at two repositories of a view is one signature there: the first that came, of copies that a key made.
   db.prepare(
     `INSERT INTO slots (location, slot, signature, modified)
      SELECT location, slot, id, ? FROM (
        SELECT l.id AS location, first.id, row_number() OVER earlier AS slot, sum(first.bytes) OVER earlier AS bytes
-       FROM (SELECT min(s.id) AS id, home.digest, length(s.blob) AS bytes ${chosen} GROUP BY home.digest, s.identity) first
-       JOIN locations l ON l.place = ? AND l.digest = first.digest
+       FROM (
+         SELECT s.id, home.digest, length(s.blob) AS bytes, row_number() OVER (
+           PARTITION BY home.digest, s.identity
+           ORDER BY EXISTS (SELECT 1 FROM checks c WHERE c.signature = s.id AND c.standing = 'good') DESC, s.id
+         ) AS copy ${chosen}
+       ) first
+       JOIN locations l ON l.place = ? AND l.digest = first.digest AND first.copy = 1
        WINDOW earlier AS (PARTITION BY l.id ORDER BY first.id)
      ) WHERE slot <= ${maxSlot} AND bytes <= ${maxBytesPerLocation}`,
   ).run(Math.floor(time / 1000), place)
