@@ -38,6 +38,10 @@ test('a signature is admitted by the key that its image needs, and by no other',
   refused(outcome, /not-trusted/)
   assert.match(outcome.stdout, new RegExp(`by key ${bob.fingerprint}`))
   assert.match(outcome.stdout, /transports\.docker\["localhost:\d+"\]\[0\]: unknown-key by its keys/)
+  assert.match(
+    outcome.stdout,
+    new RegExp(`the keys of these requirements are alice \\S+ \\(${alice.fingerprint}\\)`),
+  )
   accepted(await push(image, alice))
 })
 
