@@ -63,7 +63,8 @@ const trust = await followOperatorTrust(settings, {
   },
 })
 // Which keys vouch is known, if it can be, before anything is admitted; what they issued before is tried meanwhile.
-await step(() => true)
+keeping = keeping.then(() => step(() => true))
+await keeping
 keepVerdicts()
 const admit = admission(storage, rules, trust.current)
 const ask = gateKeeper(storage, rules.registries, trust.current)
