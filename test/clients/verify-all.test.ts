@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Report } from '../../src/policy/report.ts'
@@ -90,6 +90,7 @@ test('a layout and a tree are enough, without registry and server', async () => 
   const staging = join(folder, 'offline')
   const layout = ['--oci-layout', `${image.layout}:app`]
   const tree = ['--tree', staging, '--policy', policy]
+  mkdirSync(staging)
   refused(await verify(image.reference, ...layout, ...tree), /2 of 2 images are not signed as asked/)
   const all = ['sign', image.reference, '--by', 'alice', '--all', '--output', staging, ...layout]
   accepted(await server.command(undefined, all, { env }))
