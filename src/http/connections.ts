@@ -16,6 +16,9 @@ const headersMilliseconds = 10_000
 /** A client that takes nothing of its answer for this long is cut off. */
 const stuckMilliseconds = 60_000
 
+/** The same while a registry works at all that was sent. */
+const patientMilliseconds = 15 * 60_000
+
 /** How many requests a client may send ahead of their answers; clients of registries send none. */
 const maxPipelined = 64
 
@@ -25,25 +28,76 @@ const lastWordMilliseconds = 1000
 /** Longer than the idle timeout of the usual proxies (60 s), so that they are the ones who close. */
 const keepAliveMilliseconds = 72_000
 
-/** The server below the framework: HTTP/1.1, with TLS where there is a certificate, and what it puts up with. */
+/**
+ * The server below the framework: HTTP/1.1, with TLS where there is a certificate, and what it puts up with.
+ * @param isPatient which requests may take any time, as long as something moves: layers of images have no bound
+ */
 export function rawServer(
-  { tls, stallSeconds }: { tls: TlsServerOptions | null; stallSeconds: number },
+  {
+    tls,
+    stallSeconds,
+    isPatient,
+  }: { tls: TlsServerOptions | null; stallSeconds: number; isPatient(request: IncomingMessage): boolean },
   listener: RequestListener,
 ): Server {
   const firstWordMilliseconds = Math.min(headersMilliseconds, stallSeconds * 1000)
   const limits: ServerOptions = {
     headersTimeout: firstWordMilliseconds,
-    // From the first byte of a request to the last of its body: a body that stalls is answered 408 and cut off.
-    requestTimeout: stallSeconds * 1000,
+    // Bodies have a time of their own, `limitBody`.
+    requestTimeout: 0,
     connectionsCheckingInterval: Math.min(5000, stallSeconds * 250),
     keepAliveTimeout: keepAliveMilliseconds,
   }
+  const limited: RequestListener = (request, response) => {
+    if (hasBody(request)) {
+      const { socket } = request
+      const limit = () => limitBody(request, socket, stallSeconds * 1000)
+      if (isPatient(request)) waitLonger(request, response, limit)
+      else limit()
+    }
+    listener(request, response)
+  }
   const server = tls
-    ? createTlsServer({ ...limits, handshakeTimeout: firstWordMilliseconds, ...tls }, listener)
-    : createServer(limits, listener)
+    ? createTlsServer({ ...limits, handshakeTimeout: firstWordMilliseconds, ...tls }, limited)
+    : createServer(limits, limited)
   server.timeout = stuckMilliseconds
   return server
 }
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
+}
+
+/** A body that has not come to its end by then is answered 408 and cut off. */
+function limitBody(request: IncomingMessage, socket: Socket, milliseconds: number): void {
+  const late = () => {
+    // What has come and waits to be read has come in time.
+    if (!request.complete) refuseGarbage(Object.assign(new Error(), { code: bodyTimeout }), socket)
+  }
+  const timer = setTimeout(late, milliseconds).unref()
+  for (const event of ['end', 'close']) request.once(event, () => clearTimeout(timer))
+}
+
+/**
+ * A registry looks at all of a layer before it answers, and the client has nothing to say meanwhile.
+ * @param answered what to do about a body that goes on behind its answer: nobody waits for that
+ */
+function waitLonger(request: IncomingMessage, response: ServerResponse, answered: () => void): void {
+  const { socket } = request
+  const wait = () => {
+    if (!response.writableEnded) socket.setTimeout(patientMilliseconds)
+  }
+  if (request.headers['content-length'] === '0') wait()
+  else request.once('end', wait)
+  // Before Node gives the connection the time that idle ones have.
+  response.prependOnceListener('finish', () => {
+    socket.setTimeout(stuckMilliseconds)
+    if (!request.complete) answered()
+  })
+}
+
+/** What becomes of a request whose body does not arrive. */
+const bodyTimeout = 'ERR_HTTP_REQUEST_TIMEOUT'
 
 const pipelined = new WeakMap<Socket, number>()
 
@@ -66,7 +120,7 @@ export function refuseGarbage(error: Error & { code?: string }, socket: Socket):
     error.code === 'ECONNRESET' || error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT' || !socket.writable
   if (unheard) return void socket.destroy()
   const { status, title, ...rest } =
-    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+    error.code === bodyTimeout
       ? problem('body-timeout', 'The request took too long to arrive')
       : problem('bad-request', 'This is not a request that can be read')
   const body = JSON.stringify({ ...rest, status, title })

@@ -249,4 +249,4 @@ export interface TokenRecord {
 }
 
 /** The registry extension answers with all signatures of a digest, base64, in one list that clients cut at 4 MiB. */
-export const maxBytesPerLocation = 3 * 1024 * 1024
+export const maxBytesPerLocation = 3 * 1024 * 1024 - 32 * 1024

@@ -113,14 +113,14 @@ async function createAuthority(files: Paths, names: ServerName[], now: Date): Pr
   const key = await generateKey()
   const certificate = await issueCaCertificate({ subject: newCaSubject(), key, names, now })
   await write(files, 'caKey', pem(key))
-  await write(files, 'caCertificate', certificate.toString('pem'))
+  await write(files, 'caCertificate', pemOf(certificate))
   return { certificate, key }
 }
 
 async function renewAuthority(files: Paths, { certificate, key }: KeyPair, now: Date): Promise<KeyPair> {
   const names = namesPermittedBy(certificate)
   const renewed = await issueCaCertificate({ subject: certificate.subject, key, names, now })
-  await write(files, 'caCertificate', renewed.toString('pem'))
+  await write(files, 'caCertificate', pemOf(renewed))
   return { certificate: renewed, key }
 }
 
@@ -143,8 +143,13 @@ async function ensureServerCertificate(
   const key = await generateKey()
   const certificate = await issueServerCertificate({ ca, key, names, now })
   await write(files, 'key', pem(key))
-  await write(files, 'certificate', certificate.toString('pem'))
+  await write(files, 'certificate', pemOf(certificate))
   return { pair: { certificate, key }, issued: true }
+}
+
+/** With a last line end, so that files of certificates can be joined as they are. */
+function pemOf(certificate: KeyPair['certificate']): string {
+  return `${certificate.toString('pem')}\n`
 }
 
 function isGoodFor({ certificate }: KeyPair, remaining: number, now: Date): boolean {

@@ -3,7 +3,9 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { ask, testServer } from '../server.ts'
-import { newBlob } from '../signing.ts'
+import { exampleDigest, newBlob } from '../signing.ts'
+import { basic, extensionObject, extensionPath, putObject } from './extension-client.ts'
+import { startUpstream } from './upstream.ts'
 
 const uploads = { maxBytes: 131072, sigstoreJson: false, stallSeconds: 1 }
 
@@ -90,4 +92,61 @@ test('PUT takes every form of a path that GET takes', async () => {
     const answer = await ask(server, 'PUT', path, { token, body: newBlob() })
     assert.equal(answer.status, 201, path)
   }
+})
+
+/** Sends an octet ten times a second, for as long as it is let; returns the statuses that came meanwhile. */
+async function trickle(port: number, start: string): Promise<string[]> {
+  const socket = await open(port)
+  socket.write(`${start}\r\nHost: x\r\nContent-Length: 100000\r\n\r\n`)
+  const timer = setInterval(() => socket.write('x'), 100)
+  const received = await receive(socket)
+  clearInterval(timer)
+  return [...received.matchAll(/HTTP\/1\.1 (\d+) /g)].map(([, status = '']) => status)
+}
+
+test('a layer may come as slowly as it likes; other bodies, and what follows an answer, may not', async () => {
+  const upstream = await startUpstream((request, response) => {
+    if (request.url === '/v2/refused') response.writeHead(401).end()
+    else request.resume().on('end', () => response.end())
+  })
+  const registry = { upstream: upstream.origin, delegate: false, anonymous: true }
+  const server = await testServer({ uploads, registry })
+  const bearer = `Authorization: Bearer ${await server.token('push:**')}`
+  const layer = await open(server.port)
+  layer.write('PATCH /v2/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\na')
+  const others = await Promise.all(
+    [
+      `PUT ${extensionPath()} HTTP/1.1\r\n${bearer}`,
+      `PUT ${extensionPath()} HTTP/1.1`,
+      'POST /v2/../x HTTP/1.1',
+      'PROPFIND /v2/x HTTP/1.1',
+      'POST /v2/refused HTTP/1.1',
+      'POST /v2x HTTP/1.1',
+    ].map((start) => trickle(server.port, start)),
+  )
+  assert.deepEqual(others, [['408'], ['401', '408'], ['400', '408'], ['404', '408'], ['401'], ['404', '408']])
+  layer.write('b')
+  assert.match(await receive(layer), /^HTTP\/1\.1 200 /)
+})
+
+test('a request that came whole is not too late because its answer is', async () => {
+  let answer = () => {}
+  const upstream = await startUpstream((request, response) => {
+    if (request.method !== 'POST') return response.writeHead(request.method === 'HEAD' ? 200 : 204).end()
+    if (!request.headers.authorization) return response.writeHead(401).end()
+    answer = () => response.writeHead(202, { location: '/v2/uploads/1' }).end()
+  })
+  const registry = { upstream: upstream.origin, delegate: true, anonymous: false }
+  const server = await testServer({ uploads, registry })
+  const digest = exampleDigest()
+  const asked = putObject(
+    server,
+    extensionPath('team/app', digest),
+    extensionObject(newBlob({ digest }), digest),
+    { authorization: basic('alice', 'secret') },
+  )
+  // Another one, that does not come, has had its time by then.
+  assert.deepEqual(await trickle(server.port, 'POST /late HTTP/1.1'), ['404', '408'])
+  answer()
+  assert.equal((await asked).status, 201)
 })
