@@ -1,14 +1,16 @@
+import { readFile } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { type AdmissionRules, type Admit, admission, viewCovers } from './admission/admit.ts'
 import { adoptForeignTree } from './admission/adopt.ts'
 import { repositoryOf } from './admission/place.ts'
 import { startAdmission } from './admission/thread.ts'
+import { type UpstreamRegistry, upstreamRegistry } from './bridge/registry.ts'
 import { runProgram } from './cli/program.ts'
 import type { RunningServer } from './cli/serve.ts'
 import type { Config } from './config/config.ts'
 import { originOf } from './config/origin.ts'
-import { buildServer } from './http/server.ts'
+import { buildServer, type LookasideServerOptions } from './http/server.ts'
 import { openSqlite } from './storage/sqlite/sqlite.ts'
 import type { Storage } from './storage/storage.ts'
 import { type Certificates, certificateFromFiles, certificateFromPrivateCa } from './tls/serve.ts'
@@ -61,6 +63,12 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const certificates = await certificatesOf(config, storage, log)
     if (certificates) opened.push(certificates.stop)
 
+    const upstream = await upstreamOf(config)
+    if (upstream) {
+      opened.push(upstream.close)
+      void warnOfRegistry(upstream, config, log)
+    }
+
     let origin = ''
     const server = await buildServer({
       storage,
@@ -69,6 +77,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
         if (admitted.outcome === 'added') projector?.nudge()
         return admitted
       },
+      registry: registryOptions(config, upstream),
       gates: { ask: admitting.ask, repositoryOf: (image) => repositoryOf(image, rules.registries) },
       log,
       clock: Date.now,
@@ -85,6 +94,41 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
   } catch (error) {
     await close()
     throw error
+  }
+}
+
+async function upstreamOf({
+  registry: { upstream, ca, anonymous },
+}: Config): Promise<UpstreamRegistry | null> {
+  if (upstream === undefined) return null
+  return upstreamRegistry({ upstream, ca: ca === undefined ? [] : [await readFile(ca, 'utf8')], anonymous })
+}
+
+/** What clients would find out: the registry may come up after this server, so that it is no reason not to start. */
+async function warnOfRegistry(upstream: UpstreamRegistry, { registry }: Config, log: Logger): Promise<void> {
+  try {
+    const challenges = await upstream.challenges()
+    if (challenges.length && !registry.delegate)
+      log.warn(
+        { upstream: upstream.origin },
+        'the registry asks for credentials, which do not say here who may sign: set registry.delegate',
+      )
+  } catch (err) {
+    log.warn({ err, upstream: upstream.origin }, 'the registry does not answer yet')
+  }
+}
+
+function registryOptions(
+  { registry: { delegate, anonymous, host }, publicUrl, tls }: Config,
+  upstream: UpstreamRegistry | null,
+): LookasideServerOptions['registry'] {
+  const isSecure = publicUrl === undefined ? tls.mode !== 'off' : publicUrl.startsWith('https:')
+  return {
+    upstream,
+    delegate: delegate ? upstream : null,
+    anonymous,
+    host: host ?? null,
+    scheme: isSecure ? 'https' : 'http',
   }
 }
 

@@ -35,6 +35,7 @@ export const refusalStatus = {
   'too-many-signatures': 409,
   withdrawn: 409,
   'key-banned': 409,
+  'signature-exists': 409,
   'too-large': 413,
   // What is wrong with the blob.
   empty: 422,
@@ -56,6 +57,7 @@ export const refusalStatus = {
   'inflated-too-large': 422,
   'sigstore-json': 422,
   'format-not-permitted': 422,
+  'extension-signature': 422,
   // What is wrong with the claim.
   'claim-json': 422,
   'claim-duplicate-key': 422,
@@ -73,6 +75,8 @@ export const refusalStatus = {
   'not-trusted': 422,
   'registry-not-served': 422,
   'name-too-long': 422,
+  // Another machine.
+  'registry-unreachable': 502,
   // The machine.
   busy: 503,
   'disk-full': 507,

@@ -29,6 +29,7 @@ export function testConfig(data: string, overrides: Partial<Config> = {}): Confi
     uploads: { maxBytes: 131072, sigstoreJson: false, stallSeconds: 30 },
     digestViews: [],
     tree: { enabled: true },
+    registry: { delegate: false, anonymous: false },
     log: { level: 'silent' },
     warnings: [],
     ...overrides,

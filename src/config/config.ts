@@ -22,6 +22,7 @@ export interface Config {
   uploads: RawConfig['uploads']
   digestViews: DigestView[]
   tree: RawConfig['tree']
+  registry: RegistryConfig
   log: RawConfig['log']
   /** What a person should be told but need not be stopped by, a sentence each. */
   warnings: string[]
@@ -36,6 +37,15 @@ export type TlsConfig =
 /** `policy` is an absolute path of a file that can be read, as those of the keys are. */
 export interface GateConfig extends GateRules {
   policy: string
+}
+
+/** `upstream` is an origin, `ca` the absolute path of a file that can be read. `delegate` needs `upstream`. */
+export interface RegistryConfig {
+  upstream?: string
+  ca?: string
+  host?: string
+  delegate: boolean
+  anonymous: boolean
 }
 
 export interface ServedRegistry {

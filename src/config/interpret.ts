@@ -9,7 +9,7 @@ import { parseReference } from '../reference/reference.ts'
 import { parseRepository } from '../reference/repository.ts'
 import { Refusal } from '../refusal.ts'
 import { parseServerName } from '../tls/names.ts'
-import type { Config, DigestView, GateConfig, ServedRegistry, TlsConfig } from './config.ts'
+import type { Config, DigestView, GateConfig, RegistryConfig, ServedRegistry, TlsConfig } from './config.ts'
 import { ConfigurationError } from './configuration-error.ts'
 import { isObject } from './fault.ts'
 import {
@@ -43,6 +43,7 @@ export function interpret(settings: Settings, workingDirectory: string): Config 
     uploads: raw.uploads,
     digestViews: readDigestViews(raw.digestViews, settings),
     tree: raw.tree,
+    registry: readRegistry(raw.registry, raw.registries, settings),
     log: raw.log,
     warnings: unusedTlsSettings(tls, settings),
   }
@@ -216,6 +217,41 @@ function readThreshold(
             readSignedIdentity(signedIdentity as JsonObject, 'signedIdentity'),
           ),
   }
+}
+
+function readRegistry(
+  raw: RawConfig['registry'],
+  registries: RawConfig['registries'],
+  settings: Settings,
+): RegistryConfig {
+  const { upstream, ca, host, delegate, anonymous } = raw
+  if (delegate && upstream === undefined)
+    refuse(settings, ['registry', 'delegate'], 'needs registry.upstream as well')
+  if (anonymous && !delegate) refuse(settings, ['registry', 'anonymous'], 'needs registry.delegate as well')
+  if (host !== undefined && !isRegistryHost(host))
+    refuse(settings, ['registry', 'host'], `must be a registry as image names have it, not "${host}"`)
+  if (host !== undefined && registries && !registries.some((each) => each.host === host))
+    refuse(settings, ['registry', 'host'], `is not in registries: ${host}`)
+  // Else who may push to one registry could sign for another, by asking for its name.
+  if (delegate && host === undefined && new Set(registries?.map(({ prefix }) => prefix)).size > 1)
+    refuse(settings, ['registry', 'delegate'], 'needs registry.host: which of the registries decides')
+  return {
+    ...(upstream !== undefined && { upstream: readUpstream(upstream, settings) }),
+    ...(ca !== undefined && { ca: readableFile(['registry', 'ca'], ca, settings) }),
+    ...(host !== undefined && { host }),
+    delegate,
+    anonymous,
+  }
+}
+
+function readUpstream(text: string, settings: Settings): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`) return url.origin
+  return refuse(
+    settings,
+    ['registry', 'upstream'],
+    `must be an http or https URL without a path or credentials, not "${text}"`,
+  )
 }
 
 function readDigestViews(raw: RawConfig['digestViews'], settings: Settings): DigestView[] {

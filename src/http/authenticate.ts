@@ -23,7 +23,8 @@ const noHash = new Uint8Array(32)
 export function authenticator(storage: Pick<Tokens, 'token'>, clock: () => number): Authenticate {
   return async ({ headers }) => {
     const text = tokenText(headers.authorization)
-    if (text === null)
+    // Clients of registries send an empty password where they have none and are asked for one.
+    if (!text)
       throw new Refusal('no-credentials', 'A token is needed: send it as Bearer, or as the password of Basic')
     const parsed = parseToken(text)
     const record = parsed && (await storage.token(parsed.id))
@@ -58,6 +59,11 @@ export function readersBy(authenticate: Authenticate, isPrivate: boolean): Reade
     const { principal } = await authenticate(request)
     return { name: principal.name, mayRead: (repository) => may(principal, 'read', repository) }
   }
+}
+
+/** Whether the credentials are, or want to be, a token of this server: no other server is to see them. */
+export function bringsToken({ authorization }: FastifyRequest['headers']): boolean {
+  return tokenText(authorization)?.startsWith('lks_') ?? false
 }
 
 function tokenText(authorization: string | undefined): string | null {

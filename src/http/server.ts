@@ -7,7 +7,10 @@ import fastifyStatic from '@fastify/static'
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import fastify, {
   type FastifyBaseLogger,
+  type FastifyError,
   type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
   LogController,
   type RawServerDefault,
 } from 'fastify'
@@ -17,10 +20,13 @@ import { Refusal } from '../refusal.ts'
 import type { Reading, Tokens } from '../storage/storage.ts'
 import { authenticator, readersBy } from './authenticate.ts'
 import { isFlood, rawServer, refuseGarbage } from './connections.ts'
+import { type ExtensionOptions, extensionRoutes } from './extension.ts'
 import { type GatesOptions, gateRoutes } from './gates.ts'
 import { healthRoutes } from './health.ts'
 import { badParameter, sendProblem } from './problem.ts'
 import { startReads, treePrefix } from './reads.ts'
+import { isForRegistry, type RegistryOptions, registryRoutes } from './registry.ts'
+import { sendRegistryError } from './registry-error.ts'
 import { signatureRoutes } from './signatures.ts'
 import { slotCache } from './slot-cache.ts'
 import { uploadRoutes } from './uploads.ts'
@@ -50,6 +56,7 @@ export interface LookasideServerOptions {
   tls: TlsServerOptions | null
   reads: { cacheSeconds: number; private: boolean }
   uploads: { maxBytes: number; stallSeconds: number }
+  registry: Pick<ExtensionOptions, 'delegate' | 'host'> & Omit<RegistryOptions, 'authenticate'>
   /** Scheme and authority that clients use, without a trailing slash. */
   origin(): string
 }
@@ -65,7 +72,7 @@ export interface LookasideServer {
 }
 
 export async function buildServer(options: LookasideServerOptions): Promise<LookasideServer> {
-  const { storage, admit, log, clock, uploads, origin } = options
+  const { storage, admit, log, clock, uploads, registry, origin } = options
   const reads = await startReads({
     storage,
     cache: slotCache(cacheBytes),
@@ -83,7 +90,11 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
     rewriteUrl: ({ url = '/' }) => canonicalUrl(url),
     serverFactory: (handler) => {
       const server = rawServer(
-        { tls: options.tls, stallSeconds: uploads.stallSeconds },
+        {
+          tls: options.tls,
+          stallSeconds: uploads.stallSeconds,
+          isPatient: ({ url = '' }) => registry.upstream !== null && isForRegistry(url),
+        },
         (request, response) => {
           if (closing) response.shouldKeepAlive = false
           if (isFlood(request, response)) return
@@ -98,12 +109,12 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
       return server
     },
     clientErrorHandler: refuseGarbage,
-    frameworkErrors: sendProblem,
+    frameworkErrors: sendError,
     schemaErrorFormatter: ([fault]) => badParameter(fault),
   }).withTypeProvider<TypeBoxTypeProvider>()
   app.decorateRequest('caller', null)
   app.setValidatorCompiler(TypeBoxValidatorCompiler)
-  app.setErrorHandler(sendProblem)
+  app.setErrorHandler(sendError)
   // Before a body is read that nobody has asked for.
   app.addHook('onRequest', async (request, reply) => {
     if (!request.is404) return
@@ -116,6 +127,16 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
   const readers = readersBy(authenticate, options.reads.private)
   signatureRoutes(app, { storage, readers, origin })
   gateRoutes(app, { ...options.gates, readers })
+  const { repositoryOf } = options.gates
+  extensionRoutes(app, {
+    storage,
+    admit,
+    authenticate,
+    maxBytes: uploads.maxBytes,
+    repositoryOf,
+    ...registry,
+  })
+  registryRoutes(app, { authenticate, ...registry })
   healthRoutes(app, storage)
   await app.register(fastifyStatic, {
     root: join(import.meta.dirname, 'public'),
@@ -159,6 +180,14 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
       clearTimeout(deadline)
     },
   }
+}
+
+/** In the form that those who ask there know. */
+function sendError(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void {
+  const { url = '' } = request.raw
+  const isRegistry = isForRegistry(url) || url.startsWith('/extensions/v2/')
+  if (isRegistry) sendRegistryError(error, request, reply)
+  else sendProblem(error, request, reply)
 }
 
 /** The path of the tree as the router knows it: PUT takes the forms that GET does (doubled slashes, escapes). */

@@ -119,3 +119,86 @@ test('digest views have bases of their own and patterns', (t) => {
   )
   assert.throws(() => load({ yaml: yaml.replace('a/b', '/a') }), /:3: digestViews\[1\]\.base cannot be used/)
 })
+
+test('the registry behind is an origin; its CA is a file', (t) => {
+  const { directory, load } = loader(t)
+  writeFileSync(join(directory, 'etc/ca.crt'), '')
+  const yaml =
+    'registry: { upstream: "https://Registry.internal:443/", ca: ca.crt, host: "a.example:5000" }\n'
+  assert.deepEqual(load({ yaml }).registry, {
+    upstream: 'https://registry.internal',
+    ca: join(directory, 'etc/ca.crt'),
+    host: 'a.example:5000',
+    delegate: false,
+    anonymous: false,
+  })
+  for (const upstream of [
+    'https://a.example/path',
+    'https://a.example/v2/',
+    'https://a.example/?q',
+    'https://a.example/#f',
+    'https://u:p@a.example',
+    'ftp://a.example',
+    'a.example:5000',
+    'localhost',
+  ])
+    refuses(
+      load,
+      { yaml: `registry: { upstream: "${upstream}" }\n` },
+      `etc/lookaside.yaml:1: registry.upstream must be an http or https URL without a path or credentials, not "${upstream}"`,
+    )
+  refuses(
+    load,
+    { yaml: 'registry:\n  upstream: https://a.example\n  ca: none.crt\n' },
+    `etc/lookaside.yaml:3: registry.ca names a file that is not there: ${join(directory, 'etc/none.crt')}`,
+  )
+  for (const host of ['registry', 'index.docker.io', 'a.example/team', 'https://a.example', 'a b.c'])
+    refuses(
+      load,
+      { yaml: `registry: { host: "${host}" }\n` },
+      `etc/lookaside.yaml:1: registry.host must be a registry as image names have it, not "${host}"`,
+    )
+})
+
+test('a registry that decides who may sign is one that can be asked', (t) => {
+  const { load } = loader(t)
+  const registry = 'registry: { upstream: "http://localhost:5000", delegate: true, anonymous: true }\n'
+  assert.equal(load({ yaml: registry }).registry.anonymous, true)
+  refuses(
+    load,
+    { yaml: 'registry:\n  delegate: true\n' },
+    'etc/lookaside.yaml:2: registry.delegate needs registry.upstream as well',
+  )
+  refuses(
+    load,
+    { yaml: 'registry:\n  upstream: http://localhost:5000\n  anonymous: true\n' },
+    'etc/lookaside.yaml:3: registry.anonymous needs registry.delegate as well',
+  )
+  refuses(
+    load,
+    { env: { LOOKASIDE_REGISTRY_DELEGATE: 'true' } },
+    'LOOKASIDE_REGISTRY_DELEGATE needs registry.upstream as well',
+  )
+})
+
+test('a registry that decides is told from the others that are served', (t) => {
+  const { load } = loader(t)
+  const registries =
+    'registries: [{ host: a.example }, { host: b.example }, { host: c.example, prefix: c }]\n'
+  const yaml = (more: string) =>
+    `${registries}registry:\n  upstream: http://localhost:5000\n  delegate: true\n${more}`
+  assert.equal(load({ yaml: yaml('  host: c.example\n') }).registry.host, 'c.example')
+  // Where all share one space, no name leads to another.
+  assert.equal(load({ yaml: yaml('').replace(', prefix: c', '') }).registry.delegate, true)
+  assert.equal(load({ yaml: yaml('').replace('delegate: true', 'delegate: false') }).registry.delegate, false)
+  refuses(
+    load,
+    { yaml: yaml('') },
+    'etc/lookaside.yaml:4: registry.delegate needs registry.host: which of the registries decides',
+  )
+  refuses(
+    load,
+    { yaml: yaml('  host: d.example\n') },
+    'etc/lookaside.yaml:5: registry.host is not in registries: d.example',
+  )
+})

@@ -29,7 +29,10 @@ test('the reference file changes nothing, as it stands and with every default un
   const text = referenceTexts()['config/lookaside.yaml'] ?? ''
   const defaults = loadConfig(sources)
   assert.deepEqual(loadConfig({ ...sources, file: fileWith(t, text) }), defaults)
-  const uncommented = text.replaceAll(/^( *)#(?!cert|key|publicUrl|registries|policy)(?=\S)/gm, '$1')
+  const uncommented = text.replaceAll(
+    /^( *)#(?!cert|key|publicUrl|registries|policy|upstream|ca:|host:)(?=\S)/gm,
+    '$1',
+  )
   assert.ok(uncommented.includes('\n  stallSeconds: 30\n'))
   assert.deepEqual(loadConfig({ ...sources, file: fileWith(t, uncommented) }), defaults)
 })
@@ -37,7 +40,8 @@ test('the reference file changes nothing, as it stands and with every default un
 test('every example of the reference file can be used', (t) => {
   const text = referenceTexts()['config/lookaside.yaml'] ?? ''
   const file = fileWith(t, text.replaceAll(/^( *)#(?=\S)/gm, '$1'))
-  for (const name of ['server.crt', 'server.key', 'policy.json']) writeFileSync(join(file, '..', name), '')
+  for (const name of ['server.crt', 'server.key', 'policy.json', 'registry-ca.crt'])
+    writeFileSync(join(file, '..', name), '')
   const { publicUrl, registries } = loadConfig({ ...sources, file })
   assert.equal(publicUrl, 'https://sigs.example.com')
   assert.equal(registries?.length, 2)
