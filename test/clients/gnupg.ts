@@ -1,5 +1,6 @@
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { claimOf } from '../signing.ts'
 import { atEnd, succeed } from './program.ts'
 
 export interface SigningKey {
@@ -14,6 +15,8 @@ export interface Gnupg {
   newKey(name: string, algorithm?: 'rsa2048' | 'ed25519', time?: string): Promise<SigningKey>
   /** Signs a file as `gpg --sign` does, uncompressed, so that a test can lay hand on claim and signature. */
   sign(key: SigningKey, file: string, output: string, time?: string): Promise<void>
+  /** A claim about an image, signed likewise. */
+  signClaim(key: SigningKey, claim: { reference: string; digest: string }): Promise<Uint8Array>
   /** Revokes a key; the file with its public half shows it. */
   revoke(key: SigningKey): Promise<void>
 }
@@ -32,8 +35,18 @@ export function newGnupg(folder: string): Gnupg {
   const gpg = (...args: string[]) => succeed('gpg', ['--batch', '--quiet', '--no-tty', ...args], { env })
   // The agent that gpg leaves behind.
   atEnd(() => succeed('gpgconf', ['--kill', 'all'], { env }))
+  const sign: Gnupg['sign'] = async ({ fingerprint }, file, output, time) => {
+    await gpg(...at(time), '--local-user', fingerprint, '-z0', '--output', output, '--sign', file)
+  }
   return {
     env,
+    sign,
+    async signClaim(key, claim) {
+      const file = join(mkdtempSync(join(home, 'claim-')), 'claim')
+      writeFileSync(file, claimOf(claim))
+      await sign(key, file, `${file}.gpg`)
+      return readFileSync(`${file}.gpg`)
+    },
     async newKey(name, algorithm = 'rsa2048', time) {
       const user = `${name} <${name}@example.com>`
       await gpg(...at(time), '--passphrase', '', '--quick-generate-key', user, algorithm, 'sign', 'never')
@@ -50,9 +63,6 @@ export function newGnupg(folder: string): Gnupg {
       writeFileSync(file, revocation.replace(':-----BEGIN', '-----BEGIN'))
       await gpg('--import', file)
       await gpg('--yes', '--armor', '--output', publicKey, '--export', fingerprint)
-    },
-    async sign({ fingerprint }, file, output, time) {
-      await gpg(...at(time), '--local-user', fingerprint, '-z0', '--output', output, '--sign', file)
     },
   }
 }

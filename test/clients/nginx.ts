@@ -9,9 +9,6 @@ export async function startNginx(folder: string, docroot: string): Promise<strin
   mkdirSync(home)
   const port = await freePort()
   const configuration = join(home, 'nginx.conf')
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-    .map((name) => `${name}_temp_path ${home}/${name};`)
-    .join('\n  ')
   // Its workers read what this user may read; for others the first line has no effect.
   writeFileSync(
     configuration,
@@ -23,7 +20,7 @@ error_log stderr notice;
 events {}
 http {
   access_log off;
-  ${temporary}
+  ${temporaryPaths(home)}
   server {
     listen 127.0.0.1:${port};
     root ${docroot};
@@ -34,4 +31,11 @@ http {
   const started = (line: string) => (line.includes('start worker processes') ? true : undefined)
   await start('/usr/sbin/nginx', ['-e', 'stderr', '-p', home, '-c', configuration], started)
   return `http://127.0.0.1:${port}`
+}
+
+/** Where it may put what it has no memory for, as lines of its configuration. */
+export function temporaryPaths(home: string): string {
+  return ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map((name) => `${name}_temp_path ${home}/${name};`)
+    .join('\n  ')
 }

@@ -14,12 +14,14 @@ export interface RegistryOptions {
   name?: string
   /** Its configuration, `auth`: whom it answers. */
   auth?: Record<string, unknown>
+  /** Whether it speaks TLS. */
+  secure?: boolean
 }
 
 /** An empty docker-registry, with a certificate of its own. */
 export async function startRegistry(
   folder: string,
-  { name = 'registry', auth }: RegistryOptions = {},
+  { name = 'registry', auth, secure = true }: RegistryOptions = {},
 ): Promise<Registry> {
   const home = join(folder, name)
   mkdirSync(home)
@@ -30,12 +32,12 @@ export async function startRegistry(
     configuration,
     JSON.stringify({
       version: '0.1',
-      storage: { filesystem: { rootdirectory: join(home, 'storage') } },
-      http: { addr: 'localhost:0', tls: { certificate, key } },
+      storage: { filesystem: { rootdirectory: join(home, 'storage') }, delete: { enabled: true } },
+      http: { addr: 'localhost:0', ...(secure && { tls: { certificate, key } }) },
       auth,
     }),
   )
-  const listening = (line: string) => /listening on \S+:(\d+), tls/.exec(line)?.[1]
+  const listening = (line: string) => /listening on [^ "]+:(\d+)/.exec(line)?.[1]
   const { readiness: port } = await start('docker-registry', ['serve', configuration], listening)
   return { host: `localhost:${port}`, ca: certificate }
 }
