@@ -1,5 +1,4 @@
-import httpProxy from '@fastify/http-proxy'
-import type { FastifyReplyFromHooks } from '@fastify/reply-from'
+import httpProxy, { type FastifyHttpProxyOptions } from '@fastify/http-proxy'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { UpstreamRegistry } from '../bridge/registry.ts'
 import { Refusal } from '../refusal.ts'
@@ -59,7 +58,7 @@ async function forward(routes: App, options: RegistryOptions, upstream: Upstream
       responseHeaders(headers, upstream.origin, clientOf(request)),
     onError: (reply: FastifyReply, { error }: { error: Error }) =>
       sendRegistryError(unreachable(error), reply.request, reply),
-  } as FastifyReplyFromHooks
+  } as NonNullable<FastifyHttpProxyOptions['replyOptions']>
   const proxying = {
     upstream: upstream.origin,
     undici: upstream.dispatcher,
