@@ -1,4 +1,5 @@
 import { type Json, type JsonObject, readJson } from '../claim/json.ts'
+import { decodeBase64 } from '../openpgp/base64.ts'
 import type { Digest } from '../reference/digest.ts'
 import { Refusal } from '../refusal.ts'
 import type { Slot } from '../storage/storage.ts'
@@ -68,11 +69,9 @@ function isNameOf(digest: Digest, name: string): boolean {
   return name.startsWith(`${digest}@`) && /^[A-Za-z0-9_.-]{32}$/.test(name.slice(digest.length + 1))
 }
 
-/** As encoding/json of Go reads octets: padded, no other characters but line ends. */
+/** As encoding/json of Go reads octets: line ends between them count for nothing. */
 function decode(text: string): Uint8Array | null {
-  const plain = text.replaceAll(/[\r\n]/g, '')
-  const bytes = Buffer.from(plain, 'base64')
-  return bytes.toString('base64') === plain ? bytes : null
+  return decodeBase64(text.replaceAll(/[\r\n]/g, ''))
 }
 
 function readObject(body: Uint8Array): JsonObject {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { getCACertificates } from 'node:tls'
 import { Agent, type Dispatcher, request } from 'undici'
+import { systemCas } from '../net/outgoing.ts'
 import type { Digest } from '../reference/digest.ts'
 import type { Repository } from '../reference/repository.ts'
 import { Refusal } from '../refusal.ts'
@@ -39,7 +39,7 @@ export function upstreamRegistry(
   { upstream, ca, anonymous }: { upstream: string; ca: readonly string[]; anonymous: boolean },
   clock: () => number = Date.now,
 ): UpstreamRegistry {
-  const trusted = [...getCACertificates('default'), ...getCACertificates('system'), ...ca]
+  const trusted = [...systemCas(), ...ca]
   const dispatcher = new Agent({
     connect: { ca: trusted, timeout: answerMilliseconds },
     headersTimeout: proxyMilliseconds,

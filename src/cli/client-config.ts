@@ -2,6 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { Command } from 'commander'
 import { makeFolder, replaceFile } from '../durable/durable.ts'
+import { isLoopback } from '../net/outgoing.ts'
 import { Refusal } from '../refusal.ts'
 import { type Cli, note, print, printJson } from './cli.ts'
 import {
@@ -17,7 +18,6 @@ import { type ExitCode, exit } from './exit.ts'
 import { configOf, onDataFolder } from './options.ts'
 import { printable } from './printable.ts'
 import { type Entry, inspectRegistriesD } from './registries-d.ts'
-import { isLoopback } from './server-options.ts'
 
 interface ClientConfigOptions extends TargetOptions {
   staging?: string

@@ -6,11 +6,11 @@ import {
 } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { getCACertificates } from 'node:tls'
+import { isLoopback, systemCas } from '../net/outgoing.ts'
 import { Refusal, type RefusalCode, refusalStatus } from '../refusal.ts'
 import { explainFailure } from './network-failure.ts'
 import { printable } from './printable.ts'
-import { isLoopback, type ServerAccess } from './server-options.ts'
+import type { ServerAccess } from './server-options.ts'
 import { version } from './version.ts'
 
 export interface ServerRequest {
@@ -137,7 +137,7 @@ function agentOf({ url, ca, env }: ServerAccess): HttpAgent {
     ...(!isLoopback(url) && { proxyEnv: env }),
   }
   if (url.startsWith('http:')) return new HttpAgent(options)
-  const trusted = ca?.pem ?? [...getCACertificates('default'), ...getCACertificates('system')]
+  const trusted = ca?.pem ?? systemCas()
   return new HttpsAgent({ ...options, ca: trusted, minVersion: 'TLSv1.2' })
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { isIPv4 } from 'node:net'
 import type { Command } from 'commander'
 import { parseToken } from '../access/token.ts'
+import { isLoopback } from '../net/outgoing.ts'
 import { Refusal } from '../refusal.ts'
 import { readCaFile } from './ca-file.ts'
 import { printable } from './printable.ts'
@@ -78,12 +78,6 @@ export function parseServerUrl(text: string): string {
     )
   }
   return url.href.replace(/\/+$/, '')
-}
-
-/** Whether a URL leads to this machine and nowhere else. */
-export function isLoopback(url: string): boolean {
-  const { hostname } = new URL(url)
-  return hostname === 'localhost' || hostname === '[::1]' || (isIPv4(hostname) && hostname.startsWith('127.'))
 }
 
 /** What does not look like a token is neither sent nor shown: it may be another secret. */

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { Agent, request } from 'node:https'
-import { getCACertificates } from 'node:tls'
+import { isLoopback, systemCas } from '../net/outgoing.ts'
 import type { RegistryCertificates } from './certs-d.ts'
 
 export interface HttpsRequest {
@@ -50,7 +50,7 @@ export function newHttps({
   env: NodeJS.ProcessEnv
   milliseconds?: number
 }): Https {
-  const trusted = [...getCACertificates('default'), ...getCACertificates('system'), ...ca]
+  const trusted = [...systemCas(), ...ca]
   const agents = new Map<string, Agent>()
 
   const agentFor = (url: URL): Agent => {
@@ -102,10 +102,6 @@ export function isHttps(url: URL): boolean {
 
 function pairs(clients: RegistryCertificates['clients']): { cert: string[]; key: string[] } {
   return { cert: clients.map(({ certificate }) => certificate), key: clients.map(({ key }) => key) }
-}
-
-function isLoopback({ hostname }: URL): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.[0-9]+){3}$/.test(hostname)
 }
 
 /** @throws where it leads to what is not HTTPS: the manifest, and what is known of the user, would go in the clear */

@@ -13,7 +13,7 @@ const layers = [
   ['signature'],
   ['policy'],
   ['index'],
-  ['durable'],
+  ['durable', 'net'],
   ['config', 'tls', 'trust', 'storage', 'manifests'],
   ['tree'],
   ['admission'],

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
-import { matches, parsePattern } from '../../src/access/pattern.ts'
 import { parseDigest } from '../../src/reference/digest.ts'
 import { parseRepository } from '../../src/reference/repository.ts'
 import type { Location } from '../../src/reference/tree-path.ts'
 import { Refusal } from '../../src/refusal.ts'
 import { chainHash, chainStart } from '../../src/storage/chain.ts'
-import type { DigestView, NewSignature, Storage } from '../../src/storage/storage.ts'
+import type { NewSignature, Storage } from '../../src/storage/storage.ts'
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 
@@ -199,59 +198,6 @@ export function storageContract(name: string, open: (clock?: () => number) => Op
       )
     })
 
-    test('a digest view shows each signature once, in the order of arrival', async () => {
-      const { storage } = open()
-      const view = { kind: 'view', name: '', digest: digest('a') } as const
-      const one = newSignature({ views: [view] })
-      await storage.append(one)
-      await storage.append({ ...one, home: home('copy/app') })
-      const two = newSignature({ views: [view] })
-      await storage.append(two)
-      assert.deepEqual(await slotsOf(storage, view), [
-        [1, one.sha256],
-        [2, two.sha256],
-      ])
-    })
-
-    test('views that come, change or go are laid out anew, and the others keep their slots', async () => {
-      const { storage } = open()
-      const covers = ({ repositories }: DigestView, repository: Parameters<typeof matches>[1]) =>
-        repositories.some((pattern) => matches(parsePattern(pattern), repository))
-      const a = newSignature({ home: home('a/app') })
-      const b = newSignature({ home: home('b/app') })
-      await storage.append(a)
-      await storage.append(b)
-      await storage.append({ ...a, home: home('b/app') })
-      const view = { kind: 'view', name: 'all', digest: digest('a') } as const
-
-      await storage.configureViews([{ base: 'all', repositories: ['**'] }], covers)
-      assert.deepEqual(await slotsOf(storage, view), [
-        [1, a.sha256],
-        [2, b.sha256],
-      ])
-      const generation = await storage.generation()
-      await storage.configureViews([{ base: 'all', repositories: ['**'] }], covers)
-      assert.equal(await storage.generation(), generation)
-      assert.deepEqual(
-        (await storage.backlog()).map(({ location }) => location),
-        [view],
-      )
-      await storage.settleBacklog(view)
-
-      await storage.configureViews([{ base: 'all', repositories: ['b/*'] }], covers)
-      assert.deepEqual(await slotsOf(storage, view), [
-        [1, b.sha256],
-        [2, a.sha256],
-      ])
-      await storage.configureViews([], covers)
-      assert.deepEqual(await slotsOf(storage, view), [])
-      assert.deepEqual(
-        (await storage.backlog()).map(({ location }) => location),
-        [view],
-      )
-      assert.ok((await storage.generation()) > generation)
-    })
-
     test('signatures are listed by repository, digest and key, in pages', async () => {
       const { storage } = open()
       const signer = { unverifiedFingerprint: null, unverifiedCreated: 1, unverifiedExpires: null }
@@ -312,59 +258,6 @@ export function storageContract(name: string, open: (clock?: () => number) => Op
         'registry.example.com',
       ])
       assert.equal((await storage.append(newSignature({ host: 'quay.io' }))).otherHosts, null)
-    })
-
-    test('a token is kept as it is, until it is revoked', async () => {
-      const { storage, again } = open()
-      const token = {
-        id: '00112233',
-        name: 'ci',
-        hash: randomBytes(32),
-        scopes: ['push:team/**'],
-        created: 1,
-        expires: 2,
-        revoked: null,
-      }
-      await storage.addToken(token)
-      const kept = await again().token('00112233')
-      assert.deepEqual({ ...kept, hash: Buffer.from(kept?.hash ?? []) }, token)
-      assert.equal(await storage.revokeToken('00112233', 5), true)
-      assert.equal(await storage.revokeToken('00112233', 6), false)
-      assert.equal((await storage.tokens())[0]?.revoked, 5)
-      assert.equal(await storage.token('ffffffff'), null)
-    })
-
-    test('a directory set aside is in the backlog with its error until it is settled', async () => {
-      const { storage } = open()
-      await storage.append(newSignature())
-      await storage.addToBacklog(home('team/app'), 'ENAMETOOLONG')
-      assert.deepEqual(
-        (await storage.backlog()).map(({ location, error }) => [location, error]),
-        [[home('team/app'), 'ENAMETOOLONG']],
-      )
-      await storage.addToBacklog(home('team/app'), null)
-      assert.equal((await storage.backlog())[0]?.error, null)
-      await storage.settleBacklog(home('team/app'))
-      assert.deepEqual(await storage.backlog(), [])
-    })
-
-    test('a lease has one holder among all processes', async () => {
-      const { storage, again } = open()
-      const lease = await storage.lease('tree')
-      assert.ok(lease)
-      assert.equal(await again().lease('tree'), null)
-      assert.ok(await storage.lease('another'))
-      lease.release()
-      assert.ok(await again().lease('tree'))
-    })
-
-    test('an epoch stays until it is renewed', async () => {
-      const { storage, again } = open()
-      const epoch = await storage.epoch()
-      assert.equal(await again().epoch(), epoch)
-      const renewed = await storage.renewEpoch()
-      assert.notEqual(renewed, epoch)
-      assert.equal(await again().epoch(), renewed)
     })
 
     test('a refusal is a Refusal, so that every door can tell it from a fault', async () => {

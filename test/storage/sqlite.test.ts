@@ -10,8 +10,10 @@ import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { temporaryFolder } from '../temporary.ts'
 import { digest, newSignature, storageContract } from './contract.ts'
+import { recordContract } from './record-contract.ts'
 import { supersedingContract } from './superseding-contract.ts'
 import { verdictContract } from './verdict-contract.ts'
+import { viewContract } from './view-contract.ts'
 
 const opened: Storage[] = []
 after(() => Promise.all(opened.map((storage) => storage.close())))
@@ -22,7 +24,7 @@ function open(dataFolder: string, clock?: () => number): Storage {
   return storage
 }
 
-for (const contract of [storageContract, verdictContract, supersedingContract])
+for (const contract of [storageContract, viewContract, recordContract, verdictContract, supersedingContract])
   contract('the SQLite store', (clock) => {
     const folder = temporaryFolder()
     return { storage: open(folder, clock), again: () => open(folder, clock) }
