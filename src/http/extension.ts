@@ -51,6 +51,8 @@ declare module 'fastify' {
  */
 export function extensionRoutes(app: App, options: ExtensionOptions): void {
   const { storage, admit, maxBytes } = options
+  const listOf = async ({ location }: Subject) =>
+    extensionList(location.digest, await storage.slots(location))
   app.register(async (routes: App) => {
     routes.removeAllContentTypeParsers()
     routes.addContentTypeParser(
@@ -67,16 +69,16 @@ export function extensionRoutes(app: App, options: ExtensionOptions): void {
       }
       const subject = subjectOf(request, options)
       request.subject = subject
-      if (request.method !== 'PUT') return
+      if (request.method !== 'PUT' || !subject) return
       // c/image sends no type; credentials are looked at before the body is read.
       request.headers['content-type'] = 'application/json'
       request.caller = await callerOf(request, subject, options)
     })
 
     routes.get('/extensions/v2/*', async (request, reply) => {
-      const { location } = request.subject as Subject
+      const { subject } = request
       reply.header('Content-Type', 'application/json; charset=utf-8').header('Cache-Control', 'no-cache')
-      return JSON.stringify(extensionList(location.digest, await storage.slots(location)))
+      return JSON.stringify(subject ? await listOf(subject) : { signatures: [] })
     })
 
     routes.route({ method: [...otherMethods], url: '/extensions/v2/*', handler: () => {} })
@@ -102,19 +104,25 @@ export function extensionRoutes(app: App, options: ExtensionOptions): void {
   })
 }
 
-/** @throws Refusal not-found, bad-reference, bad-digest; registry-not-served */
-function subjectOf(request: FastifyRequest, options: ExtensionOptions): Subject {
+/**
+ * Null for a reader of a registry that has no signatures here: clients take any refusal for a broken image.
+ * @throws Refusal not-found, bad-reference, bad-digest; registry-not-served
+ */
+function subjectOf(request: FastifyRequest, options: ExtensionOptions): Subject | null {
   const path = decodePath(request.raw.url ?? '')
   const [, text, digest] = /^\/extensions\/v2\/(.+)\/signatures\/([^/]+)$/s.exec(path ?? '') ?? []
   if (text === undefined || digest === undefined)
     throw new Refusal('not-found', 'Signatures are at /extensions/v2/<name>/signatures/<digest>')
   const name = parseRepository(text)
+  const named = parseDigest(digest)
   const repository = options.repositoryOf({
     host: options.host ?? request.headers.host?.toLowerCase() ?? '',
     path: name,
   })
-  if (repository instanceof Refusal) throw repository
-  return { name, location: { kind: 'repository', name: repository, digest: parseDigest(digest) } }
+  if (!(repository instanceof Refusal))
+    return { name, location: { kind: 'repository', name: repository, digest: named } }
+  if (repository.code === 'registry-not-served' && request.method !== 'PUT') return null
+  throw repository
 }
 
 function decodePath(url: string): string | null {

@@ -23,7 +23,7 @@ export interface Problem {
 /** Both ways to send a token; old scripts send Basic credentials only after a challenge. */
 export const challenges = ['Basic realm="lookaside", charset="UTF-8"', 'Bearer realm="lookaside"']
 
-const retrySeconds = '1'
+export const retrySeconds = '1'
 
 export function sendProblem(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void {
   const problem = problemOf(error, request.log)

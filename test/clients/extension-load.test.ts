@@ -74,8 +74,8 @@ test('layers pass through without being kept in memory, in both directions', asy
   await pipeline(await send('GET', `/v2/team/large/blobs/${digest}`), hash)
   assert.equal(`sha256:${hash.digest('hex')}`, digest)
   const pulled = peak()
-  // What two processes have of garbage at once is less; a layer that is kept is more.
-  const bound = (layerMebibytes * 3) / 4
+  // The garbage of both processes; it does not grow with the layer.
+  const bound = 64
   assert.ok(pushed - before < bound, `a push took ${pushed - before} MiB`)
   assert.ok(pulled - before < bound, `a pull took ${pulled - before} MiB`)
 })

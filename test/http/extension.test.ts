@@ -182,6 +182,8 @@ test('the prefix of a registry is found by the Host that clients name, or by the
   assert.deepEqual((await places(byHost, 'Quay.IO')).toSorted(), ['quay.io/team/app', 'team/app'])
   assert.equal((await places(byHost, 'localhost:5000')).length, 3)
   assert.deepEqual(await places(byHost, 'elsewhere.example'), ['registry-not-served'])
+  // Who only reads has an answer that clients go on from.
+  assert.deepEqual(await list(extensionPath(), byHost, { host: 'elsewhere.example' }), [])
   assert.deepEqual(await places(configured, 'elsewhere.example'), ['quay.io/team/app'])
   assert.equal(
     (
