@@ -1,20 +1,25 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { type AdmissionRules, type Admit, admission, viewCovers } from './admission/admit.ts'
+import { type AdmissionRules, type Admit, admission } from './admission/admit.ts'
 import { adoptForeignTree } from './admission/adopt.ts'
 import { repositoryOf } from './admission/place.ts'
 import { startAdmission } from './admission/thread.ts'
+import type { Withdrawals } from './admission/withdraw.ts'
 import { type UpstreamRegistry, upstreamRegistry } from './bridge/registry.ts'
 import { runProgram } from './cli/program.ts'
 import type { RunningServer } from './cli/serve.ts'
+import { version } from './cli/version.ts'
 import type { Config } from './config/config.ts'
 import { originOf } from './config/origin.ts'
 import { buildServer, type LookasideServerOptions } from './http/server.ts'
+import { sourceName } from './mirror/destination.ts'
+import type { MirrorContext } from './mirror/mirror.ts'
+import { startMirrors } from './mirror/thread.ts'
 import { openSqlite } from './storage/sqlite/sqlite.ts'
 import type { Storage } from './storage/storage.ts'
 import { type Certificates, certificateFromFiles, certificateFromPrivateCa } from './tls/serve.ts'
-import { readPosition } from './tree/position.ts'
+import { folderWriter } from './tree/folder-writer.ts'
 import { isForeign } from './tree/projector.ts'
 import { type ProjectorMessage, startProjector } from './tree/thread.ts'
 import { treeLease, treeOf } from './tree/tree.ts'
@@ -26,6 +31,7 @@ export async function main(argv: string[]): Promise<void> {
     env: process.env,
     openStorage: (dataFolder, options) => openSqlite({ dataFolder, ...options }),
     admission: admissionHere,
+    mirrorContext,
     startServer,
   })
 }
@@ -44,22 +50,43 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
   try {
     const storage = openSqlite({ dataFolder })
     opened.push(storage.close)
-    await storage.configureViews(rules.digestViews, viewCovers(rules.digestViews))
+    await storage.configureViews(rules.digestViews)
     // A policy that cannot be used stops the start; later on, the last good one stays in force.
     const admitHere = await admissionHere(storage, config)
     if (config.tree.enabled) await adopt(storage, dataFolder, admitHere, log)
 
     const crashed = (thread: string) => (err: Error) =>
       log.fatal({ err, thread }, 'a thread died; another takes its place')
-    const projector = config.tree.enabled
-      ? startProjector(dataFolder, logProjector(log), crashed('projector'))
-      : null
+    const publish = config.publish.map(({ directory }) => directory)
+    const projector =
+      config.tree.enabled || publish.length
+        ? startProjector(
+            { dataFolder, tree: config.tree.enabled, publish },
+            logProjector(log),
+            crashed('projector'),
+          )
+        : null
     if (projector) opened.push(projector.close)
     const admitting = startAdmission(
-      { dataFolder, rules, trust: trustSettings(config) },
+      { dataFolder, rules, trust: trustSettings(config), graceSeconds: config.withdraw.graceSeconds },
       { onCrash: crashed('admission'), onNews: ({ level, news, about }) => log[level](about, news) },
     )
     opened.push(admitting.close)
+    if (config.mirrors.length) {
+      const { mirrors } = config
+      const mirroring = startMirrors(
+        {
+          dataFolder,
+          rules,
+          trust: trustSettings(config),
+          mirrors,
+          graceSeconds: config.withdraw.graceSeconds,
+          userAgent,
+        },
+        { onCrash: crashed('mirrors'), onNews: ({ level, news, about }) => log[level](about, news) },
+      )
+      opened.push(mirroring.close)
+    }
     const certificates = await certificatesOf(config, storage, log)
     if (certificates) opened.push(certificates.stop)
 
@@ -77,8 +104,10 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
         if (admitted.outcome === 'added') projector?.nudge()
         return admitted
       },
+      withdrawals: nudging(admitting.withdrawals, () => projector?.nudge()),
       registry: registryOptions(config, upstream),
       gates: { ask: admitting.ask, repositoryOf: (image) => repositoryOf(image, rules.registries) },
+      mirrors: config.mirrors,
       log,
       clock: Date.now,
       tls: certificates?.options ?? null,
@@ -132,18 +161,43 @@ function registryOptions(
   }
 }
 
+/** The tree is to follow at once. */
+function nudging({ withdraw, reinstate, ban, unban }: Withdrawals, nudge: () => void): Withdrawals {
+  const thenNudge =
+    <Order, Result>(verb: (order: Order) => Promise<Result>) =>
+    (order: Order) =>
+      verb(order).finally(nudge)
+  return { withdraw: thenNudge(withdraw), reinstate: thenNudge(reinstate), ban: thenNudge(ban), unban }
+}
+
 /** Admission on the thread that asks, by the policy as it is now. */
 async function admissionHere(storage: Storage, config: Config): Promise<Admit> {
   const trust = await loadOperatorTrust(trustSettings(config))
   return admission(storage, admissionRules(config), () => trust)
 }
 
+/** What a mirror that runs on the thread that asks needs. */
+async function mirrorContext(storage: Storage, config: Config): Promise<MirrorContext> {
+  const { keyring } = await loadOperatorTrust(trustSettings(config))
+  const rules = admissionRules(config)
+  return { storage, rules, keyring: () => keyring, graceSeconds: config.withdraw.graceSeconds, userAgent }
+}
+
+const userAgent = `lookaside/${version}`
+
 function trustSettings({ policy, gates }: Config): TrustSettings {
   return { gates, ...(policy !== undefined && { policy }) }
 }
 
-function admissionRules({ registries, digestViews, uploads }: Config): AdmissionRules {
-  return { digestViews, sigstoreJson: uploads.sigstoreJson, ...(registries && { registries }) }
+function admissionRules({ registries, digestViews, uploads, mirrors }: Config): AdmissionRules {
+  return {
+    digestViews,
+    sigstoreJson: uploads.sigstoreJson,
+    ...(registries && { registries }),
+    mirrors: mirrors
+      .filter(({ prefix }) => prefix !== '')
+      .map((mirror) => ({ prefix: mirror.prefix, source: sourceName(mirror) })),
+  }
 }
 
 /** Before the first request: what the tree has and an older or new database has not. */
@@ -152,7 +206,7 @@ async function adopt(storage: Storage, dataFolder: string, admit: Admit, log: Lo
   let lease = await storage.lease(treeLease)
   for (; !lease; lease = await storage.lease(treeLease)) {
     // Another process is at it, or writes a tree that is its own: what is not taken in yet must not be answered 404.
-    if (!(await isForeign(storage, tree, await readPosition(tree)))) return
+    if (!(await isForeign(storage, folderWriter(tree)))) return
     await wait(50)
   }
   try {
@@ -191,11 +245,16 @@ async function certificatesOf(config: Config, storage: Storage, log: Logger): Pr
 }
 
 function logProjector(log: Logger): (message: ProjectorMessage) => void {
-  return (message) => {
-    if (message.kind === 'position') log.debug({ seq: message.seq }, 'the tree is written')
-    else if (message.kind === 'set-aside')
-      log.error(message, 'a directory of the tree cannot be written; it is tried again')
+  return ({ kind, ...about }) => {
+    if (kind === 'position') log.debug(about, 'the tree is written')
+    else if (kind === 'set-aside')
+      log.error(about, 'a directory of the tree cannot be written; it is tried again')
+    else if (kind === 'stuck')
+      log.error(about, 'the tree cannot be written; the database keeps everything, and it is tried again')
     else
-      log.error(message, 'the tree cannot be written; the database keeps everything, and it is tried again')
+      log.error(
+        about,
+        'the tree holds what is not of this log, and is left alone: a restart takes it in; where it is published, it has to be emptied',
+      )
   }
 }

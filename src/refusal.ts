@@ -72,9 +72,15 @@ export const refusalStatus = {
   // What is wrong with putting that claim there.
   'digest-mismatch': 422,
   'identity-mismatch': 422,
+  'source-mismatch': 422,
   'not-trusted': 422,
   'registry-not-served': 422,
   'name-too-long': 422,
+  // What is wrong with a bundle.
+  'bundle-invalid': 422,
+  'bundle-not-signed': 422,
+  'bundle-gap': 409,
+  'bundle-older': 409,
   // Another machine.
   'registry-unreachable': 502,
   // The machine.

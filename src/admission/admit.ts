@@ -5,12 +5,19 @@ import { publicKeyAlgorithm } from '../openpgp/algorithms.ts'
 import { candidates } from '../openpgp/candidates.ts'
 import type { Keyring } from '../openpgp/keyring.ts'
 import { type CheckFunction, rememberingCheck, verifyMessage } from '../openpgp/verdict.ts'
-import type { Repository } from '../reference/repository.ts'
 import type { Location } from '../reference/tree-path.ts'
+import { Refusal } from '../refusal.ts'
 import { readSignature, type Signature } from '../signature/signature.ts'
 import type { Appended, DigestView, NewSignature, Storage, StoredSignature } from '../storage/storage.ts'
 import { noTrust, type OperatorTrust } from '../trust/operator.ts'
-import { place, type Registry, requirePush, type Wanted } from './place.ts'
+import {
+  type MirroredPrefix,
+  place,
+  type Registry,
+  requireNotMirrored,
+  requirePush,
+  type Wanted,
+} from './place.ts'
 import { requireTrusted } from './trusted.ts'
 
 /** What the operator decided about signatures. */
@@ -18,6 +25,8 @@ export interface AdmissionRules {
   registries?: readonly Registry[]
   digestViews: readonly DigestView[]
   sigstoreJson: boolean
+  /** Prefixes that take nothing but what their mirrors bring. */
+  mirrors?: readonly MirroredPrefix[]
 }
 
 export interface Upload extends Wanted {
@@ -25,10 +34,19 @@ export interface Upload extends Wanted {
   principal: Principal
   /** As the log shows it. */
   actor: string
+  /** Where a copy is kept of another place: that place, and the round in which it was seen to have it. */
+  source?: NewSignature['source']
+  /** What that place says that its identity is: another one is refused. */
+  identity?: string
+  /** Of one that was withdrawn here: it may come back. */
+  reinstate?: NewSignature['reinstate']
 }
 
 export interface Admitted {
   outcome: Appended['outcome']
+  /** Of what was uploaded. */
+  identity: string
+  /** What is served of it: itself, or a later one of the same. */
   signature: StoredSignature
   claim: JsonObject
   /** Sentences for the signer: the upload was taken, and something about it is unusual. */
@@ -49,11 +67,14 @@ export function admission(
 ): Admit {
   const viewsOf = digestViews(rules.digestViews)
 
-  return async ({ bytes, principal, actor, repository, digest }) => {
+  return async ({ bytes, principal, actor, repository, digest, source, identity, reinstate }) => {
     if (repository) requirePush(principal, repository)
     const signature = readSignature(bytes, { sigstoreJson: rules.sigstoreJson })
     const { claim, signer } = signature
+    if (identity !== undefined && identity !== signature.identity)
+      throw new Refusal('source-mismatch', `It is another signature than the source says, not ${identity}`)
     const home = place(claim, { repository, digest }, principal, rules.registries)
+    if (!reinstate) requireNotMirrored(home.name, source?.name, rules.mirrors ?? [])
     const { uploads: policy, keyring } = trust()
     // What the policy and the keyring ask about a key is worked out once.
     const check = rememberingCheck()
@@ -71,6 +92,8 @@ export function admission(
       signer,
       ...judged(signature, keyring, { now, check }),
       actor,
+      ...(source && { source }),
+      ...(reinstate && { reinstate }),
     })
     const warnings = [
       ...claim.warnings,
@@ -78,7 +101,13 @@ export function admission(
       ...supersededBy(signature, appended),
       ...otherBytes(signature, appended),
     ]
-    return { outcome: appended.outcome, signature: appended.signature, claim: claim.document, warnings }
+    return {
+      outcome: appended.outcome,
+      identity: signature.identity,
+      signature: appended.signature,
+      claim: claim.document,
+      warnings,
+    }
   }
 }
 
@@ -98,19 +127,11 @@ function judged(
 
 /** The views that a repository location is also seen in. */
 function digestViews(views: readonly DigestView[]): (home: Location & { kind: 'repository' }) => Location[] {
-  const covers = viewCovers(views)
-  return (home) =>
-    views
-      .filter((view) => covers(view, home.name))
-      .map(({ base }) => ({ kind: 'view', name: base, digest: home.digest }))
-}
-
-/** Whether a view shows the signatures of a repository. */
-export function viewCovers(
-  views: readonly DigestView[],
-): (view: DigestView, repository: Repository) => boolean {
-  const patterns = new Map(views.map((view) => [view.base, view.repositories.map(parsePattern)]))
-  return ({ base }, repository) => (patterns.get(base) ?? []).some((pattern) => matches(pattern, repository))
+  const patterns = views.map(({ base, repositories }) => ({ base, patterns: repositories.map(parsePattern) }))
+  return ({ name, digest }) =>
+    patterns
+      .filter((view) => view.patterns.some((pattern) => matches(pattern, name)))
+      .map(({ base }) => ({ kind: 'view', name: base, digest }))
 }
 
 /** Without `registries` all hosts share one space, as in any docroot: the first claim of a second host is a surprise. */

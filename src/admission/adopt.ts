@@ -2,14 +2,12 @@ import { createHash } from 'node:crypto'
 import { lstat, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Principal } from '../access/principal.ts'
-import { makeFolder } from '../durable/durable.ts'
 import { readRegularFile } from '../durable/regular-file.ts'
 import type { Repository } from '../reference/repository.ts'
 import { Refusal, type RefusalCode } from '../refusal.ts'
 import { readSignature } from '../signature/signature.ts'
 import type { Storage } from '../storage/storage.ts'
-import { removeEmptyFolders, rescue } from '../tree/lay.ts'
-import { readPosition, writePosition } from '../tree/position.ts'
+import { folderWriter, removeEmptyFolders, rescue } from '../tree/folder-writer.ts'
 import { beginning, isForeign } from '../tree/projector.ts'
 import type { Tree } from '../tree/tree.ts'
 import { type Found, walk } from '../tree/walk.ts'
@@ -201,8 +199,9 @@ export async function adoptForeignTree(
   tree: Tree,
   admit: Admit,
 ): Promise<ImportReport | null> {
-  if (!(await isForeign(storage, tree, await readPosition(tree)))) return null
-  await makeFolder(tree.staging)
+  const writer = folderWriter(tree)
+  if (!(await isForeign(storage, writer))) return null
+  await writer.begin()
   const report = await importPath(tree.root, {
     admit,
     storage,
@@ -214,6 +213,6 @@ export async function adoptForeignTree(
     },
   })
   await storage.renewEpoch()
-  await writePosition(tree, beginning)
+  await writer.setPosition(beginning)
   return report
 }

@@ -12,6 +12,13 @@ export interface Registry {
   prefix?: string
 }
 
+/** A prefix that one source fills alone. */
+export interface MirroredPrefix {
+  prefix: string
+  /** Its name, as storage has it. */
+  source: string
+}
+
 /** Where an upload asked to be put; null: the default place. The digest is what its URL named, if it named one. */
 export interface Wanted {
   repository: Repository | null
@@ -56,6 +63,23 @@ export function place(
 export function requirePush(principal: Principal, repository: Repository): void {
   if (!may(principal, 'push', repository))
     throw new Refusal('not-allowed', `${principal.name} has no right push:${repository}`)
+}
+
+/**
+ * What lies below the prefix of a mirror is of its source alone: nothing else is put there, whoever asks.
+ * @throws Refusal not-allowed
+ */
+export function requireNotMirrored(
+  repository: Repository,
+  source: string | undefined,
+  mirrors: readonly MirroredPrefix[],
+): void {
+  const owner = mirrors.find(({ prefix }) => repository === prefix || repository.startsWith(`${prefix}/`))
+  if (!owner || owner.source === source) return
+  throw new Refusal(
+    'not-allowed',
+    `What is below ${owner.prefix} here is a copy of another place, and nothing else is put there`,
+  )
 }
 
 /** Where the signatures of an image are looked up: the prefix of its registry and its path; or why they are not here. */

@@ -4,11 +4,14 @@ import { Refusal, type RefusalCode } from '../refusal.ts'
 import type { TrustSettings } from '../trust/operator.ts'
 import type { AdmissionRules, Admit, Admitted, Upload } from './admit.ts'
 import type { AskGate, GateAnswer, GateQuestion } from './gates.ts'
+import type { Withdrawals } from './withdraw.ts'
 
 export interface AdmissionThreadData {
   dataFolder: string
   rules: AdmissionRules
   trust: TrustSettings
+  /** How long what was moved to a lower slot stays where it was. */
+  graceSeconds: number
 }
 
 /** What the thread has to say besides answers, for the log: such as that a policy cannot be used as it is now. */
@@ -18,13 +21,20 @@ export interface AdmissionNews {
   about: Record<string, string>
 }
 
-export type AdmissionRequest =
-  | { kind: 'admit'; number: number; upload: Upload }
-  | { kind: 'ask'; number: number; question: GateQuestion }
-  | { kind: 'close' }
+/** What can be asked of the thread; `order` is of the withdrawals. */
+export type AdmissionWork =
+  | { kind: 'admit'; upload: Upload }
+  | { kind: 'ask'; question: GateQuestion }
+  | {
+      [Verb in keyof Withdrawals]: { kind: Verb; order: Parameters<Withdrawals[Verb]>[0] }
+    }[keyof Withdrawals]
+
+export type AdmissionRequest = (AdmissionWork & { number: number }) | { kind: 'close' }
+
+export type AdmissionResult = Admitted | GateAnswer | Awaited<ReturnType<Withdrawals[keyof Withdrawals]>>
 
 export type AdmissionAnswer = { number: number } & (
-  | { result: Admitted | GateAnswer }
+  | { result: AdmissionResult }
   | { refused: { code: RefusalCode; detail: string } }
   | { failed: string }
 )
@@ -43,6 +53,8 @@ export interface AdmissionThread {
   admit: Admit
   /** @throws Refusal every refusal of a gate, and busy */
   ask: AskGate
+  /** @throws Refusal every refusal of them, and busy */
+  withdrawals: Withdrawals
   /** Finishes what is under way. */
   close(): Promise<void>
 }
@@ -57,7 +69,7 @@ export function startAdmission(
 ): AdmissionThread {
   const waiting = new Map<
     number,
-    { resolve(result: Admitted | GateAnswer): void; reject(error: Error): void; weight: number }
+    { resolve(result: AdmissionResult): void; reject(error: Error): void; weight: number }
   >()
   let weight = 0
   let counter = 0
@@ -101,23 +113,29 @@ export function startAdmission(
 
   worker = start()
 
-  const send = (request: { kind: 'admit'; upload: Upload } | { kind: 'ask'; question: GateQuestion }) =>
-    new Promise<Admitted | GateAnswer>((resolve, reject) => {
-      const size = (request.kind === 'admit' ? request.upload.bytes.length : 0) + requestOverhead
+  const send = <Result extends AdmissionResult>(work: AdmissionWork) =>
+    new Promise<Result>((resolve, reject) => {
+      const size = (work.kind === 'admit' ? work.upload.bytes.length : 0) + requestOverhead
       if (weight + size > maxWaitingBytes)
         return reject(new Refusal('busy', 'Too much is waiting; try again in a second'))
       const number = ++counter
       weight += size
-      waiting.set(number, { resolve, reject, weight: size })
+      waiting.set(number, { resolve: resolve as (result: AdmissionResult) => void, reject, weight: size })
       worker ??= start()
-      worker.postMessage({ ...request, number } satisfies AdmissionRequest)
+      worker.postMessage({ ...work, number } satisfies AdmissionRequest)
     })
 
   const questions = oneByOne(maxQuestions)
 
   return {
-    admit: (upload) => send({ kind: 'admit', upload }) as Promise<Admitted>,
-    ask: (question) => questions.add(() => send({ kind: 'ask', question }) as Promise<GateAnswer>),
+    admit: (upload) => send({ kind: 'admit', upload }),
+    ask: (question) => questions.add(() => send({ kind: 'ask', question })),
+    withdrawals: {
+      withdraw: (order) => send({ kind: 'withdraw', order }),
+      reinstate: (order) => send({ kind: 'reinstate', order }),
+      ban: (order) => send({ kind: 'ban', order }),
+      unban: (order) => send({ kind: 'unban', order }),
+    },
 
     async close() {
       closing = true

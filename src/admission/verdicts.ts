@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { candidates } from '../openpgp/candidates.ts'
 import { bestOf, stateAt } from '../openpgp/key-state.ts'
 import type { Keyring, VerificationKey } from '../openpgp/keyring.ts'
 import { readMessage } from '../openpgp/message.ts'
@@ -7,7 +8,16 @@ import type { KeyringKey, Lease, Storage } from '../storage/storage.ts'
 
 type VerdictStorage = Pick<
   Storage,
-  'setKeyring' | 'keyring' | 'untried' | 'addChecks' | 'setTried' | 'turnStandings' | 'head' | 'lease'
+  | 'setKeyring'
+  | 'keyring'
+  | 'untried'
+  | 'addChecks'
+  | 'setTried'
+  | 'turnStandings'
+  | 'revived'
+  | 'settleRevived'
+  | 'head'
+  | 'lease'
 >
 
 /** Signatures that are tried in one go: an upload waits for no more than these. */
@@ -79,6 +89,23 @@ export function verdictKeeper(storage: VerdictStorage): VerdictKeeper {
     if (found || keys.some(({ tried }) => seq - tried >= changesBetweenMarks)) await storage.setTried(seq)
   }
 
+  /** Those that were superseded, and are served again: what was known of them is forgotten. */
+  const tryRevived = async (used: Keyring, isOver: () => boolean): Promise<void> => {
+    for (;;) {
+      const signatures = await storage.revived(triedAtOnce)
+      if (!signatures.length || isOver()) return
+      const checks = signatures.flatMap(({ id, blob }) => {
+        const message = readMessage(blob)
+        return candidates(used, message.signature).map((key) => {
+          return { signature: id, fingerprint: key.fingerprint, result: checkSignature(message, key) }
+        })
+      })
+      await storage.addChecks(checks)
+      await storage.settleRevived(signatures.map(({ id }) => id))
+      await nextTurn()
+    }
+  }
+
   return {
     use(used) {
       keyring = used
@@ -95,6 +122,7 @@ export function verdictKeeper(storage: VerdictStorage): VerdictKeeper {
         triedThrough = 0
       }
       for (let done = false; !done && !isOver(); ) done = await storage.turnStandings(turnedAtOnce)
+      await tryRevived(used, isOver)
       await tryAll(used, isOver)
     },
 

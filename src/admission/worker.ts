@@ -4,17 +4,28 @@ import { openSqlite } from '../storage/sqlite/sqlite.ts'
 import { followOperatorTrust } from '../trust/operator.ts'
 import { admission } from './admit.ts'
 import { gateKeeper } from './gates.ts'
-import type { AdmissionAnswer, AdmissionNews, AdmissionRequest, AdmissionThreadData } from './thread.ts'
+import type {
+  AdmissionAnswer,
+  AdmissionNews,
+  AdmissionRequest,
+  AdmissionResult,
+  AdmissionThreadData,
+  AdmissionWork,
+} from './thread.ts'
 import { verdictKeeper } from './verdicts.ts'
+import { withdrawals } from './withdraw.ts'
 
 /** How soon a change of a policy or a keyring is in force, and how far stored verdicts may be behind the clock. */
 const lookMilliseconds = 1000
 
 /** The admission thread: OpenPGP work and commits happen here, off the thread that answers readers. */
 const port = parentPort as MessagePort
-const { dataFolder, rules, trust: settings } = workerData as AdmissionThreadData
+const { dataFolder, rules, trust: settings, graceSeconds } = workerData as AdmissionThreadData
 const storage = openSqlite({ dataFolder })
 const keeper = verdictKeeper(storage)
+
+/** Locations at which slots that have had their grace go in one transaction. */
+const graceAtOnce = 100
 
 let closing = false
 let timer: NodeJS.Timeout | undefined
@@ -28,6 +39,8 @@ const broken = new Set<string>()
 async function step(stopped: () => boolean): Promise<void> {
   try {
     await keeper.step(stopped)
+    // Whichever process does it first: where nothing is due, it costs nothing.
+    while (!(await storage.endGrace(graceAtOnce, graceSeconds)) && !stopped());
     isBehind = false
   } catch (error) {
     const { message: problem } = error as Error
@@ -68,11 +81,28 @@ await keeping
 keepVerdicts()
 const admit = admission(storage, rules, trust.current)
 const ask = gateKeeper(storage, rules.registries, trust.current)
+const { withdraw, reinstate, ban, unban } = withdrawals(storage, admit, graceSeconds)
+
+function carryOut(work: AdmissionWork): Promise<AdmissionResult> {
+  switch (work.kind) {
+    case 'admit':
+      return admit(work.upload)
+    case 'ask':
+      return ask(work.question)
+    case 'withdraw':
+      return withdraw(work.order)
+    case 'reinstate':
+      return reinstate(work.order)
+    case 'ban':
+      return ban(work.order)
+    case 'unban':
+      return unban(work.order)
+  }
+}
 
 port.on('message', (request: AdmissionRequest) => {
   if (request.kind === 'close') return void close()
-  const work = request.kind === 'admit' ? admit(request.upload) : ask(request.question)
-  work.then(
+  carryOut(request).then(
     (result) => answer({ number: request.number, result }),
     (error) =>
       answer(

@@ -36,8 +36,9 @@ export function extensionName(digest: Digest, sha256: string): string {
 /** All signatures of a digest that are OpenPGP messages: clients fail at others. */
 export function extensionList(digest: Digest, slots: readonly Slot[]): { signatures: ExtensionSignature[] } {
   const signatures: ExtensionSignature[] = []
-  for (const { sha256, blob } of slots) {
-    if (!isOpenPgp(blob)) continue
+  for (const { sha256, blob, leaves } of slots) {
+    // Who reads a list in one go needs nothing twice.
+    if (leaves !== null || !isOpenPgp(blob)) continue
     const content = Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength).toString('base64')
     signatures.push({ schemaVersion: 2, name: extensionName(digest, sha256), type: 'atomic', content })
   }

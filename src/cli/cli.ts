@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { Admit } from '../admission/admit.ts'
 import type { Config } from '../config/config.ts'
+import type { MirrorContext } from '../mirror/mirror.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { RunningServer } from './serve.ts'
 
@@ -11,6 +12,8 @@ export interface Cli {
   openStorage(dataFolder: string, options?: { create: boolean }): Storage
   /** @throws Refusal policy, keyring */
   admission(storage: Storage, config: Config): Promise<Admit>
+  /** @throws Refusal policy, keyring */
+  mirrorContext(storage: Storage, config: Config): Promise<MirrorContext>
   startServer(config: Config, log: Logger): Promise<RunningServer>
 }
 

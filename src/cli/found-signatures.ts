@@ -1,10 +1,17 @@
-import { statSync } from 'node:fs'
+import { createReadStream, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { findInBundle } from '../bundle/find.ts'
 import type { Claim } from '../claim/claim.ts'
 import { readRegularFile } from '../durable/regular-file.ts'
 import { isArmored } from '../openpgp/armor.ts'
 import type { SignedMessage } from '../openpgp/message.ts'
-import { formatSlotPath, type Location, maxSlot } from '../reference/tree-path.ts'
+import {
+  formatLocation,
+  formatSlotPath,
+  type Location,
+  maxSlot,
+  parseSlotPath,
+} from '../reference/tree-path.ts'
 import { Refusal } from '../refusal.ts'
 import { readSignature, type SignatureFormat, type UnverifiedSigner } from '../signature/signature.ts'
 
@@ -42,6 +49,22 @@ export function slotsIn(tree: string): ReadSlot {
       if (code === 'ENOENT' || code === 'ENOTDIR') return null
       throw new Refusal('configuration', `${join(tree, path)} cannot be read: ${message}`, { cause: error })
     }
+  }
+}
+
+/** Of a bundle: the signatures of a digest in their order, for as long as it is asked about the same one. */
+export function slotsInBundle(file: string): ReadSlot {
+  if (!statSync(file, { throwIfNoEntry: false })?.isFile())
+    throw new Refusal('configuration', `${file} is no file`)
+  let found: { location: string; blobs: Uint8Array[] } | null = null
+  return async (path) => {
+    const place = parseSlotPath(path)
+    if (place?.location.kind !== 'repository') return null
+    const { name, digest } = place.location
+    const location = formatLocation(place.location)
+    if (found?.location !== location)
+      found = { location, blobs: await findInBundle(createReadStream(file), name, digest) }
+    return found.blobs[place.slot - 1] ?? null
   }
 }
 

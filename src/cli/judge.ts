@@ -10,7 +10,13 @@ import { parseRepository, type Repository } from '../reference/repository.ts'
 import { Refusal } from '../refusal.ts'
 import { loadAllTrust, loadTrust, type Trust, trustInKeys } from '../trust/trust.ts'
 import type { Cli } from './cli.ts'
-import { findSignatures, type ReadSlot, slotsIn, type UnreadableSlot } from './found-signatures.ts'
+import {
+  findSignatures,
+  type ReadSlot,
+  slotsIn,
+  slotsInBundle,
+  type UnreadableSlot,
+} from './found-signatures.ts'
 import { configOf } from './options.ts'
 import { problemError, serverClient, slotReader } from './server-client.ts'
 import { type ServerOptions, serverAccess } from './server-options.ts'
@@ -22,6 +28,7 @@ export interface JudgeOptions extends ServerOptions {
   gate?: string
   config?: string
   tree?: string
+  bundle?: string
   prefix?: string
 }
 
@@ -39,19 +46,21 @@ export type Judge = (named: ImageReference, digest: Digest) => Promise<Judgement
 
 /** @throws Refusal configuration where the options do not say what is asked, or say it twice */
 export function judgeOf(cli: Cli, options: JudgeOptions): Judge {
-  const { policy, keys, gate, config, tree, prefix } = options
+  const { policy, keys, gate, config, tree, bundle, prefix } = options
   if ([policy, keys, gate].filter((asked) => asked !== undefined).length !== 1)
     throw new Refusal(
       'configuration',
       'Say what is asked of the image: --policy FILE, --keys FILE, or --gate NAME of the server',
     )
+  if (tree !== undefined && bundle !== undefined)
+    throw new Refusal('configuration', 'Name one of --tree and --bundle')
   if (config !== undefined && gate === undefined)
     throw new Refusal('configuration', '--config is for --gate: it says what the gate asks')
   if (gate === undefined) return judgeHere(cli, options)
   if (prefix !== undefined)
     throw new Refusal('configuration', 'Who has the gate knows where signatures are kept: leave --prefix out')
   if (config !== undefined) return judgeHere(cli, options)
-  if (tree !== undefined)
+  if (tree !== undefined || bundle !== undefined)
     throw new Refusal('configuration', 'Without a server, --gate needs the --config that says what it asks')
   return askServer(cli, options, gate)
 }
@@ -134,6 +143,7 @@ function shownUnreadable({ slot, refusal: { code, message }, failsClients }: Unr
 
 function readerOf(cli: Cli, options: JudgeOptions): ReadSlot {
   if (options.tree !== undefined) return slotsIn(options.tree)
+  if (options.bundle !== undefined) return slotsInBundle(options.bundle)
   const read = slotReader(serverAccess(cli.env, options))
   return (path) => read(`/${treePrefix}${path}`)
 }

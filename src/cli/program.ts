@@ -1,18 +1,23 @@
 import { Command } from 'commander'
 import { Refusal } from '../refusal.ts'
+import { banKeyCommand } from './ban-key.ts'
 import { type Cli, note } from './cli.ts'
 import { clientConfigCommand } from './client-config.ts'
 import { type ExitCode, exit, exitCodeOf } from './exit.ts'
+import { exportCommand } from './export.ts'
 import { fsckCommand } from './fsck.ts'
 import { importCommand } from './import.ts'
 import { listCommand } from './list.ts'
+import { mirrorCommand } from './mirror.ts'
 import { printable } from './printable.ts'
 import { pushCommand } from './push.ts'
+import { reinstateCommand } from './reinstate.ts'
 import { serveCommand } from './serve.ts'
 import { signCommand } from './sign.ts'
 import { tokenCommand } from './token.ts'
 import { verifyCommand } from './verify.ts'
 import { version } from './version.ts'
+import { withdrawCommand } from './withdraw.ts'
 
 /** Runs one command to its end; returns the exit code of the process. */
 export async function runProgram(argv: string[], cli: Cli): Promise<ExitCode> {
@@ -38,6 +43,11 @@ export async function runProgram(argv: string[], cli: Cli): Promise<ExitCode> {
     pushCommand,
     listCommand,
     verifyCommand,
+    withdrawCommand,
+    reinstateCommand,
+    banKeyCommand,
+    exportCommand,
+    mirrorCommand,
     importCommand,
     fsckCommand,
     clientConfigCommand,

@@ -14,7 +14,7 @@ import type { ServerAccess } from './server-options.ts'
 import { version } from './version.ts'
 
 export interface ServerRequest {
-  method: 'GET' | 'POST'
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   /** From the root of the server. */
   path: string
   query?: Record<string, string | undefined>
@@ -32,7 +32,7 @@ export type Answer = { document: Record<string, unknown>; status: number } | { p
 
 /**
  * Sends a request, and again where the server was busy or the connection broke: every request can be repeated, uploads
- * because a signature that is there is not added again.
+ * because a signature that is there is not added again, withdrawals because what is withdrawn stays so.
  * @returns the document of a 2xx, or the problem of a 4xx
  * @throws Refusal or Error for any other status, and for what keeps the answer from arriving
  */

@@ -46,15 +46,19 @@ export function serverAccess(env: NodeJS.ProcessEnv, options: ServerOptions): Se
 }
 
 /**
- * The same for an upload, which takes a token.
+ * The same for an upload, or another thing that takes a token.
  * @throws Refusal configuration
  */
-export function uploadAccess(env: NodeJS.ProcessEnv, options: ServerOptions): ServerAccess {
+export function uploadAccess(
+  env: NodeJS.ProcessEnv,
+  options: ServerOptions,
+  what = 'An upload',
+): ServerAccess {
   const access = serverAccess(env, options)
   if (access.token !== null) return access
   throw new Refusal(
     'configuration',
-    'An upload takes a token: set LOOKASIDE_TOKEN, or name a file with --token-file',
+    `${what} takes a token: set LOOKASIDE_TOKEN, or name a file with --token-file`,
   )
 }
 

@@ -27,8 +27,17 @@ export function signerOf(
     throw new Refusal('configuration', 'Say who signs: --by KEY, or --signer-command COMMAND')
   if (signerCommand !== undefined)
     return { name: 'The signer', command: 'sh', args: ['-c', signerCommand], env }
-  const args = ['--batch', '--no-armor', '--local-user', by as string, '--output', '-', '--sign']
-  return { name: 'gpg', command: 'gpg', args, env: { ...env, ...terminal(env) } }
+  return gpg(['--no-armor', '--local-user', by as string, '--sign'], env)
+}
+
+function gpg(args: string[], env: NodeJS.ProcessEnv): Signer {
+  const common = ['--batch', '--output', '-']
+  return { name: 'gpg', command: 'gpg', args: [...common, ...args], env: { ...env, ...terminal(env) } }
+}
+
+/** An armored signature by a key of the user's gpg, apart from what it is over. */
+export function signedDetached(content: Uint8Array, by: string, env: NodeJS.ProcessEnv): Promise<Uint8Array> {
+  return runSigner(gpg(['--armor', '--local-user', by, '--detach-sign'], env), content)
 }
 
 /** Where a pinentry without windows asks for the passphrase: the standard input of gpg is the claim. */
@@ -77,11 +86,11 @@ function readSigned(output: Uint8Array, { name }: Signer) {
   }
 }
 
-async function runSigner({ name, command, args, env }: Signer, claim: Uint8Array): Promise<Uint8Array> {
+async function runSigner({ name, command, args, env }: Signer, content: Uint8Array): Promise<Uint8Array> {
   const child = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'inherit'] })
-  // A signer that fails before it has read the claim says why by itself.
+  // A signer that fails before it has read everything says why by itself.
   child.stdin.on('error', () => {})
-  child.stdin.end(claim)
+  child.stdin.end(content)
   return outputOf(child).catch((cause) => {
     throw new Error(`${name} ${cause.message}`, { cause })
   })

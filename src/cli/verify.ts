@@ -31,6 +31,7 @@ export function verifyCommand(cli: Cli, ends: (code: ExitCode) => void): Command
     .option('--gate <name>', 'instead of a policy: a gate of the server')
     .option('--config <file>', 'with --gate: the configuration that has the gate, instead of the server')
     .option('--tree <dir>', 'read the signatures there, without a server')
+    .option('--bundle <file>', 'read the signatures in that bundle, without a server')
     .option('--prefix <path>', 'where the signatures of that registry are kept, if not at the top')
     .option('--wait <duration>', 'until it passes, such as 10m: then the answer is no')
     .option('--json', 'print a JSON document')

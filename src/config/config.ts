@@ -20,9 +20,13 @@ export interface Config {
   gates: Record<string, GateConfig>
   reads: RawConfig['reads']
   uploads: RawConfig['uploads']
+  /** `graceSeconds` is no less than `reads.cacheSeconds`. */
+  withdraw: RawConfig['withdraw']
   digestViews: DigestView[]
   tree: RawConfig['tree']
   registry: RegistryConfig
+  mirrors: MirrorConfig[]
+  publish: PublishConfig[]
   log: RawConfig['log']
   /** What a person should be told but need not be stopped by, a sentence each. */
   warnings: string[]
@@ -46,6 +50,25 @@ export interface RegistryConfig {
   host?: string
   delegate: boolean
   anonymous: boolean
+}
+
+/** The files are absolute paths of files that can be read. */
+export interface MirrorConfig {
+  /** An http or https URL without credentials, query, or a slash at its end. */
+  from: string
+  /** Empty: its signatures live at the top. */
+  prefix: Repository | ''
+  policy: string
+  /** From 1 to 604800. */
+  everySeconds: number
+  images?: string
+  ca?: string
+  tokenFile?: string
+}
+
+/** An absolute path; the folder need not exist yet. */
+export interface PublishConfig {
+  directory: string
 }
 
 export interface ServedRegistry {

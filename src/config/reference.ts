@@ -39,7 +39,9 @@ function entry(key: Key, index: number, keys: Key[]): string[] {
 function comments(node: SchemaNode): string[] {
   const { description = '', default: fallback, examples = [] } = node
   if (isSection(node)) return [description]
-  const items = partsOf(node).map(({ name, node: part }) => `${name.slice(1)}: ${part.description}.`)
+  const items = partsOf(node).map(
+    ({ name, node: part }) => `${name.replace(/^(\[\])?\./, '')}: ${part.description}.`,
+  )
   const type = node.type === 'string' ? [] : [`Must be ${expected(node)}.`]
   const example = examples.map((value) =>
     fallback === undefined ? 'Not set by default; for example:' : `For example: ${yaml(value)}`,
@@ -74,7 +76,7 @@ commands that talk to a server. What Kubernetes sets for a service called lookas
 \`LOOKASIDE_SERVICE_…\`, is ignored.)
 
 A relative path starts at the working directory of the server; but in the configuration file, paths of files (\`tls.cert\`,
-\`tls.key\`, \`policy\`, \`registry.ca\`, those of \`gates\`) start at the folder of that file.
+\`tls.key\`, \`policy\`, \`registry.ca\`, those of \`gates\` and \`mirrors\`, the folders of \`publish\`) start at the folder of that file.
 
 This page is made from \`src/config/schema.ts\`; \`node src/config/reference.ts --write\` makes it again.
 

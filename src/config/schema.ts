@@ -1,4 +1,7 @@
 import { Type } from 'typebox'
+import { gatesSchema } from './gates-schema.ts'
+import { mirrorsSchema, publishSchema } from './mirrors-schema.ts'
+import { registriesSchema, registrySchema } from './registries-schema.ts'
 
 /** c/image gives up on a blob above 4 MiB, `MaxSignatureBodySize` in docker/docker_image_src.go. */
 const maxBlobBytes = 4 * 1024 * 1024
@@ -65,30 +68,7 @@ export const configSchema = Type.Object(
       default: 'auto',
       description: 'Processes that answer requests. auto chooses by the processors of the machine.',
     }),
-    registries: Type.Optional(
-      Type.Array(
-        Type.Object(
-          {
-            host: Type.String({
-              minLength: 1,
-              description:
-                'the registry, with its port, as image names have it (docker.io for the images of Docker Hub)',
-            }),
-            prefix: Type.String({
-              default: '',
-              description: 'the path below which its signatures live; without, they live at the top',
-            }),
-          },
-          closed,
-        ),
-        {
-          minItems: 1,
-          examples: [[{ host: 'registry.example.com' }, { host: 'quay.io', prefix: 'quay.io' }]],
-          description:
-            'The registries whose images may have signatures here, and where these live. Where it is not given, every registry is served and all share one space. Several hosts may share a prefix, but no prefix may lie inside another.',
-        },
-      ),
-    ),
+    registries: registriesSchema,
     policy: Type.Optional(
       Type.String({
         minLength: 1,
@@ -97,67 +77,7 @@ export const configSchema = Type.Object(
           'A policy.json, such as /etc/containers/policy.json, that uploads must meet: a signature is admitted only if some requirement for its image would accept it. It and the keyrings it names are read again when they change; one that cannot be used leaves the last good one in force. Without it, every well-formed signature is admitted. Relative paths as for tls.cert.',
       }),
     ),
-    gates: Type.Record(
-      Type.String(),
-      Type.Object(
-        {
-          policy: Type.String({
-            minLength: 1,
-            description: 'a policy.json that the image must meet; relative paths as for tls.cert',
-          }),
-          keys: Type.Array(
-            Type.Object(
-              {
-                atLeast: Type.Integer({
-                  minimum: 1,
-                  maximum: 1000,
-                  description: 'by how many different keys there must be a signature',
-                }),
-                of: Type.Array(Type.String({ minLength: 1 }), {
-                  minItems: 1,
-                  description: 'files with the public keys; relative paths as for tls.cert',
-                }),
-                signedIdentity: Type.Optional(
-                  Type.Unsafe<object>({
-                    $comment: 'a signedIdentity of a policy.json',
-                    description:
-                      'which names the claims may have, as in a policy.json; without, matchRepoDigestOrExact',
-                  }),
-                ),
-              },
-              closed,
-            ),
-            { default: [], description: 'besides the policy: signatures by so many of some keys, whichever' },
-          ),
-          maxAge: Type.Optional(
-            Type.String({
-              minLength: 1,
-              description: 'such as 90d: signatures that were made longer ago do not count',
-            }),
-          ),
-          index: Type.Enum(['ignored', 'required'], {
-            default: 'ignored',
-            description:
-              'whether the index of a multi-architecture image must pass too; clients verify the image they run, and never the index',
-          }),
-        },
-        closed,
-      ),
-      {
-        default: {},
-        examples: [
-          {
-            production: {
-              policy: 'production.json',
-              keys: [{ atLeast: 2, of: ['operations.gpg'] }],
-              maxAge: '90d',
-            },
-          },
-        ],
-        description:
-          'Named policies for images: GET /api/v1/gates/NAME and verify --gate answer whether an image passes one. Their files are followed as those of policy are.',
-      },
-    ),
+    gates: gatesSchema,
     reads: Type.Object(
       {
         cacheSeconds: Type.Integer({
@@ -196,6 +116,18 @@ export const configSchema = Type.Object(
       },
       { ...closed, description: 'What may be uploaded.' },
     ),
+    withdraw: Type.Object(
+      {
+        graceSeconds: Type.Integer({
+          minimum: 0,
+          maximum: 86400,
+          default: 300,
+          description:
+            'How long the last signature of an image, which takes the place of one that is withdrawn, is also served where it was before: readers who are under way, or have older answers in a cache, would miss it. It is never less than reads.cacheSeconds.',
+        }),
+      },
+      { ...closed, description: 'Taking signatures back.' },
+    ),
     digestViews: Type.Array(
       Type.Object(
         {
@@ -226,49 +158,9 @@ export const configSchema = Type.Object(
         description: 'The static files, which any web server or rsync can serve without this program.',
       },
     ),
-    registry: Type.Object(
-      {
-        upstream: Type.Optional(
-          Type.String({
-            minLength: 1,
-            examples: ['https://registry.internal:5000'],
-            description:
-              'A registry behind this server: its scheme, host and port. /v2/ is forwarded to it, so that clients use this server as that registry, unless a proxy in front sends them there itself.',
-          }),
-        ),
-        ca: Type.Optional(
-          Type.String({
-            minLength: 1,
-            examples: ['registry-ca.crt'],
-            description:
-              'The CA of upstream in PEM, beside those of the system. It is read at the start. Relative paths as for tls.cert.',
-          }),
-        ),
-        host: Type.Optional(
-          Type.String({
-            minLength: 1,
-            examples: ['registry.example.com'],
-            description:
-              'The registry as image names have it, which says where in registries its signatures live. Without it, the name counts that clients reach this server by.',
-          }),
-        ),
-        delegate: Type.Boolean({
-          default: false,
-          description:
-            'Whether upstream decides who may sign, beside tokens of this server: with credentials that may push to a repository there, signatures may be added to its images.',
-        }),
-        anonymous: Type.Boolean({
-          default: false,
-          description:
-            'With delegate: whether everybody may sign where upstream lets everybody push. Without it, only tokens count there.',
-        }),
-      },
-      {
-        ...closed,
-        description:
-          'The registry extension: podman, skopeo and buildah read and write signatures at /extensions/v2/, beside or in front of a registry; docs/registry.md has whole configurations.',
-      },
-    ),
+    registry: registrySchema,
+    mirrors: mirrorsSchema,
+    publish: publishSchema,
     log: Type.Object(
       {
         level: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {

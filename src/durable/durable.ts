@@ -9,7 +9,11 @@ import { basename, dirname, join } from 'node:path'
  * Puts a whole file in place of whatever was there: a reader sees the old one or the new one. One writer a file at a
  * time; what an interrupted one left behind is overwritten.
  */
-export async function replaceFile(file: string, content: string, mode: number): Promise<void> {
+export async function replaceFile(
+  file: string,
+  content: string | AsyncIterable<Uint8Array>,
+  mode: number,
+): Promise<void> {
   const unfinished = join(dirname(file), `.${basename(file)}.new`)
   await rm(unfinished, { force: true })
   await writeAndRename(unfinished, file, content, mode)
@@ -20,20 +24,28 @@ export async function replaceFile(file: string, content: string, mode: number): 
  * The same for many files of one folder: the unfinished file lies in `staging`, on the same file system, and the caller
  * syncs the folder (`syncFolder`) once for all that it put there.
  */
-export async function placeFile(file: string, content: Uint8Array | string, staging: string): Promise<void> {
-  await writeAndRename(join(staging, randomBytes(12).toString('hex')), file, content, 0o644)
+export async function placeFile(
+  file: string,
+  content: Uint8Array | string,
+  staging: string,
+  /** Unix seconds; absent: now. */
+  modified?: number,
+): Promise<void> {
+  await writeAndRename(join(staging, randomBytes(12).toString('hex')), file, content, 0o644, modified)
 }
 
 async function writeAndRename(
   unfinished: string,
   file: string,
-  content: Uint8Array | string,
+  content: Uint8Array | string | AsyncIterable<Uint8Array>,
   mode: number,
+  modified?: number,
 ): Promise<void> {
   const handle = await open(unfinished, 'wx', mode)
   try {
     try {
       await handle.writeFile(content)
+      if (modified !== undefined) await handle.utimes(modified, modified)
       await handle.sync()
     } finally {
       await handle.close()

@@ -48,16 +48,22 @@ export interface Reader {
   name: string
   /** Without a repository: everything. */
   mayRead(repository?: Repository): boolean
+  /** Who did what, and why. */
+  mayReadActors: boolean
 }
 
 export type Readers = (request: FastifyRequest) => Promise<Reader>
 
 /** Everybody may read everything, where reads are not private. */
 export function readersBy(authenticate: Authenticate, isPrivate: boolean): Readers {
-  if (!isPrivate) return async () => ({ name: 'everybody', mayRead: () => true })
+  if (!isPrivate) return async () => ({ name: 'everybody', mayRead: () => true, mayReadActors: true })
   return async (request) => {
     const { principal } = await authenticate(request)
-    return { name: principal.name, mayRead: (repository) => may(principal, 'read', repository) }
+    return {
+      name: principal.name,
+      mayRead: (repository) => may(principal, 'read', repository),
+      mayReadActors: may(principal, 'admin'),
+    }
   }
 }
 

@@ -19,8 +19,8 @@ const stuckMilliseconds = 60_000
 /** The same while a registry works at all that was sent. */
 const patientMilliseconds = 15 * 60_000
 
-/** How many requests a client may send ahead of their answers; clients of registries send none. */
-const maxPipelined = 64
+/** How many requests a client may send ahead of their answers: lftp sends a hundred, clients of registries none. */
+const maxPipelined = 256
 
 /** What is refused is told; how long a client has to take it in. */
 const lastWordMilliseconds = 1000

@@ -1,11 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { formatLocation, type Location, normaliseUrlPath, parseSlotPath } from '../reference/tree-path.ts'
+import {
+  formatLocation,
+  type Location,
+  normaliseUrlPath,
+  parseFolder,
+  parseSlotPath,
+} from '../reference/tree-path.ts'
 import type { Reading, Slot } from '../storage/storage.ts'
 import type { PreparedLocation, PreparedSlot, SlotCache } from './slot-cache.ts'
 
 export const treePrefix = 'signatures/'
 
-/** Of more changes than this between two reads, it is cheaper to forget everything than to follow each. */
+/** Of more locations than this that changed between two reads, it is cheaper to forget everything than to follow each. */
 const maxChangesToFollow = 10_000
 
 export interface ReadsOptions {
@@ -21,10 +27,10 @@ export interface ReadsOptions {
 export type Reads = (request: IncomingMessage, response: ServerResponse) => boolean
 
 /**
- * The hot path: every GET and HEAD below /signatures/. Answers are exact: what was committed by any process of this
- * data folder before the event loop turned to a request is in the answer. Nothing is signed in, throttled or logged
- * here: clients take any status but 200 and 404 for a broken image.
- * @returns a handler that answers what is below /signatures/ but for other methods, and says whether it did
+ * The hot path: every GET and HEAD below /signatures/ but those for folders. Answers are exact: what was committed by any
+ * process of this data folder before the event loop turned to a request is in the answer. Nothing is signed in, throttled
+ * or logged here: clients take any status but 200 and 404 for a broken image.
+ * @returns a handler that answers what is below /signatures/ but for folders and other methods, and says whether it did
  */
 export async function startReads({
   storage,
@@ -36,8 +42,7 @@ export async function startReads({
   const cacheControl = cacheSeconds > 0 ? `public, max-age=${cacheSeconds}` : 'no-cache'
   const common = ['Cache-Control', cacheControl, 'X-Content-Type-Options', 'nosniff']
   const notFound = ['Content-Length', '0', ...common]
-  let followed = (await storage.head()).seq
-  let generation = await storage.generation()
+  let followed = await storage.version()
   let askedThisTurn = false
   let behind = true
   let catchingUp: Promise<void> | null = null
@@ -72,17 +77,15 @@ export async function startReads({
   }
 
   const catchUp = async () => {
-    const generationNow = await storage.generation()
-    const head = await storage.head()
-    if (generationNow !== generation || head.seq - followed > maxChangesToFollow) {
+    const version = await storage.version()
+    if (version - followed > maxChangesToFollow) {
       cache.clear()
-      generation = generationNow
-      followed = head.seq
+      followed = version
     }
-    while (followed < head.seq) {
-      const { locations, last } = await storage.touchedAfter(followed, 1000)
+    while (followed < version) {
+      const { locations, version: reached } = await storage.changedSince(followed, 1000)
       for (const location of locations) cache.forget(formatLocation(location))
-      followed = last.seq
+      followed = reached
     }
     forgotten++
     behind = false
@@ -90,9 +93,21 @@ export async function startReads({
 
   const load = async (location: Location, key: string): Promise<PreparedLocation> => {
     const before = forgotten
-    const prepared = (await storage.slots(location)).map((slot) => prepare(slot, common, clock()))
+    const slots = await storage.slots(location)
+    const prepared = {
+      slots: slots.map((slot) => prepare(slot, common, clock())),
+      until: Math.min(...slots.map(({ leaves }) => leaves ?? Number.POSITIVE_INFINITY)) * 1000,
+    }
     if (before === forgotten) cache.put(key, prepared)
     return prepared
+  }
+
+  /** Slots that go soon go without a change that this process would see. */
+  const remembered = (key: string): PreparedLocation | undefined => {
+    const location = cache.get(key)
+    return location && (location.until === Number.POSITIVE_INFINITY || clock() < location.until)
+      ? location
+      : undefined
   }
 
   const answer = (request: IncomingMessage, response: ServerResponse, slot: PreparedSlot | undefined) => {
@@ -116,7 +131,7 @@ export async function startReads({
       const parsed = parseSlotPath(path.slice(treePrefix.length))
       if (!parsed) return answer(request, response, undefined)
       const key = formatLocation(parsed.location)
-      const slots = cache.get(key) ?? (await load(parsed.location, key))
+      const { slots } = remembered(key) ?? (await load(parsed.location, key))
       answer(request, response, slots[parsed.slot - 1])
     } catch (error) {
       onError(error)
@@ -131,15 +146,17 @@ export async function startReads({
     const end = url.lastIndexOf('/signature-')
     if (end > 12 && url.startsWith('/signatures/') && !current()) {
       // Only canonical paths are keys of the cache, so whatever is found by the text of the URL is what it names.
-      const slots = cache.get(url.slice(12, end))
-      const slot = slots && slotNumbers.get(url.slice(end + 11))
-      if (slots && slot) {
-        answer(request, response, slots[slot - 1])
+      const location = remembered(url.slice(12, end))
+      const slot = location && slotNumbers.get(url.slice(end + 11))
+      if (location && slot) {
+        answer(request, response, location.slots[slot - 1])
         return true
       }
     }
     const path = normaliseUrlPath(url)
     if (path === null ? !/^\/+signatures\//.test(url) : !path.startsWith(treePrefix)) return false
+    // No path that a client makes of an image and a slot is that of a folder.
+    if (path !== null && parseFolder(path.slice(treePrefix.length)) !== null) return false
     void answerSlowly(request, response, path ?? treePrefix)
     return true
   }

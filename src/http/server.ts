@@ -17,12 +17,17 @@ import fastify, {
 import type { Admit } from '../admission/admit.ts'
 import { normaliseUrlPath } from '../reference/tree-path.ts'
 import { Refusal } from '../refusal.ts'
+import type { Sources } from '../storage/sources.ts'
 import type { Reading, Tokens } from '../storage/storage.ts'
 import { authenticator, readersBy } from './authenticate.ts'
+import { changeRoutes } from './changes.ts'
 import { isFlood, rawServer, refuseGarbage } from './connections.ts'
 import { type ExtensionOptions, extensionRoutes } from './extension.ts'
 import { type GatesOptions, gateRoutes } from './gates.ts'
 import { healthRoutes } from './health.ts'
+import { listingRoutes } from './listings.ts'
+import { type MetricsOptions, metricRoutes } from './metrics.ts'
+import { mirrorRoutes } from './mirrors.ts'
 import { badParameter, sendProblem } from './problem.ts'
 import { startReads, treePrefix } from './reads.ts'
 import { isForRegistry, type RegistryOptions, registryRoutes } from './registry.ts'
@@ -30,6 +35,7 @@ import { sendRegistryError } from './registry-error.ts'
 import { signatureRoutes } from './signatures.ts'
 import { slotCache } from './slot-cache.ts'
 import { uploadRoutes } from './uploads.ts'
+import { type WithdrawalsOptions, withdrawalRoutes } from './withdrawals.ts'
 
 export type App = FastifyInstance<
   RawServerDefault,
@@ -47,9 +53,11 @@ const closeMilliseconds = 20_000
 const sweepMilliseconds = 20
 
 export interface LookasideServerOptions {
-  storage: Reading & Pick<Tokens, 'token'>
+  storage: Reading & Pick<Tokens, 'token'> & Pick<Sources, 'sources'>
   admit: Admit
+  withdrawals: WithdrawalsOptions['withdrawals']
   gates: Omit<GatesOptions, 'readers'>
+  mirrors: MetricsOptions['mirrors']
   log: FastifyBaseLogger
   clock: () => number
   /** Certificate and key; null: plain HTTP. */
@@ -126,7 +134,12 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
   uploadRoutes(app, { admit, authenticate, maxBytes: uploads.maxBytes, origin })
   const readers = readersBy(authenticate, options.reads.private)
   signatureRoutes(app, { storage, readers, origin })
+  changeRoutes(app, { storage, readers })
+  withdrawalRoutes(app, { withdrawals: options.withdrawals, storage, authenticate, readers, origin })
+  listingRoutes(app, { storage, readers, reads: options.reads, clock })
   gateRoutes(app, { ...options.gates, readers })
+  mirrorRoutes(app, { storage, readers, clock })
+  metricRoutes(app, { storage, mirrors: options.mirrors, readers, clock })
   const { repositoryOf } = options.gates
   extensionRoutes(app, {
     storage,

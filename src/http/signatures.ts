@@ -26,7 +26,7 @@ const maxPageClaims = 256 * 1024
 const claimsPerTurn = 8 * 1024
 
 /** A whole number as it is written; whatever else would be made one (`1e0`, `true`) is a mistake of the caller. */
-const Whole = Type.String({ pattern: '^(0|[1-9][0-9]{0,14})$' })
+export const Whole = Type.String({ pattern: '^(0|[1-9][0-9]{0,14})$' })
 
 const Page = Type.Object({
   signatures: Type.Array(SignatureDocument),

@@ -9,7 +9,11 @@ export interface PreparedSlot {
 }
 
 /** The slots of a location, slot 1 first; empty where nothing is signed, which is as worth remembering. */
-export type PreparedLocation = readonly PreparedSlot[]
+export interface PreparedLocation {
+  slots: readonly PreparedSlot[]
+  /** Unix milliseconds at which some of them go; infinite as a rule. */
+  until: number
+}
 
 /** What an entry takes in memory besides the characters of its strings, in bytes: measured on Node 26. */
 const entryOverhead = 200
@@ -91,6 +95,6 @@ export function slotCache(maxBytes: number) {
 
 export type SlotCache = ReturnType<typeof slotCache>
 
-function weigh(key: string, location: PreparedLocation): number {
-  return location.reduce((sum, { body }) => sum + slotOverhead + body.length, entryOverhead + key.length)
+function weigh(key: string, { slots }: PreparedLocation): number {
+  return slots.reduce((sum, { body }) => sum + slotOverhead + body.length, entryOverhead + key.length)
 }

@@ -4,7 +4,7 @@ import { isLoopback, systemCas } from '../net/outgoing.ts'
 import type { RegistryCertificates } from './certs-d.ts'
 
 export interface HttpsRequest {
-  method?: 'GET' | 'POST'
+  method?: 'GET' | 'HEAD' | 'POST'
   headers?: Record<string, string | readonly string[]>
   /** A value of Authorization. It goes to the origin of the URL alone. */
   authorization?: string | null
@@ -33,7 +33,7 @@ const maxRedirects = 10
 const defaultMilliseconds = 60_000
 
 /**
- * Asks servers over HTTPS and nothing else. Redirects of GET are followed, but credentials do not go along to another
+ * Asks servers over HTTPS and nothing else. Redirects of GET and HEAD are followed, but credentials do not go along to another
  * origin, nor come back; a POST carries credentials in its body and is not redirected. A client certificate is shown to
  * `origin` alone. For this machine no proxy is used, as in Go.
  */
@@ -87,7 +87,7 @@ export function newHttps({
       })
       const next = redirectOf(answer)
       if (!next) return answer
-      if (method !== 'GET')
+      if (method === 'POST')
         throw new Error(`${url.host} answers credentials with a redirect, which is not followed`)
       if (left === 0) throw new Error(`${start.host} redirects more than ${maxRedirects} times`)
       if (next.origin !== url.origin) credentials = null

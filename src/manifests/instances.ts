@@ -5,7 +5,8 @@ import { Refusal } from '../refusal.ts'
 import { fileManifests } from './manifest-file.ts'
 import type { Manifests } from './manifests.ts'
 import { layoutManifests } from './oci-layout.ts'
-import { type RegistryAccess, registryManifests } from './registry.ts'
+import { registryManifests } from './registry.ts'
+import { type RegistryAccess, registryRepository } from './registry-repository.ts'
 
 /** Where the manifests of an image are read. */
 export type Source =
@@ -46,8 +47,11 @@ const maxNestedIndexes = 16
  * no-credentials, bad-credentials, not-allowed; Error where a registry cannot be reached
  */
 export async function findManifests(image: ImageReference, source: Source): Promise<ImageManifests> {
-  const manifests = manifestsIn(source, image)
-  const wanted = image.digest ?? null
+  return findManifestsIn(manifestsIn(source, image), image.digest ?? null)
+}
+
+/** The same for who asks a place more than once. */
+export async function findManifestsIn(manifests: Manifests, wanted: Digest | null): Promise<ImageManifests> {
   const { digest, bytes } = await manifests.named(wanted)
   const manifest = readManifest(bytes)
   if (wanted !== null && digest !== wanted)
@@ -64,7 +68,7 @@ export async function findManifests(image: ImageReference, source: Source): Prom
 function manifestsIn(source: Source, image: ImageReference): Manifests {
   switch (source.kind) {
     case 'registry':
-      return registryManifests(image, source.access)
+      return registryManifests(registryRepository(image, source.access), image)
     case 'oci-layout':
       return layoutManifests(source.place)
     case 'file':

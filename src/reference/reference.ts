@@ -36,7 +36,7 @@ export function parseReference(text: string): ImageReference {
   const { path, tag, digest } = splitRest(rest)
   if (!hostPattern.test(host)) refuse(text, `"${host}" is not a registry host`)
   if (!isRepository(path)) throw new Refusal('bad-reference', whyNotARepository(path))
-  if (tag !== undefined && !tagPattern.test(tag)) refuse(text, `"${tag}" is not a tag`)
+  if (tag !== undefined && !isTag(tag)) refuse(text, `"${tag}" is not a tag`)
   if (digest !== undefined && !isDigest(digest)) refuse(text, `"${digest}" is not a digest`)
   return { host, path, ...(tag !== undefined && { tag }), ...(digest !== undefined && { digest }) }
 }
@@ -45,6 +45,11 @@ export function parseReference(text: string): ImageReference {
 export function formatReference(reference: ImageReference): string {
   const { host, path, tag, digest } = reference
   return `${host}/${path}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`
+}
+
+/** Whether a registry can have a tag of that name. */
+export function isTag(text: string): boolean {
+  return tagPattern.test(text)
 }
 
 /** What clients know the image by: its tag if it has one, else its digest. They refuse both at once. */

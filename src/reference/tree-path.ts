@@ -58,6 +58,15 @@ export function parseLocation(path: string): Location | null {
   return null
 }
 
+/**
+ * Reads a folder of the tree, with or without a slash at its end: `team`, `library/busybox@sha256=<hex>/`, or the empty
+ * text for the tree itself. It is given without the slash. Null for any other text; no slot is a folder.
+ */
+export function parseFolder(path: string): string | null {
+  const folder = path.endsWith('/') ? path.slice(0, -1) : path
+  return path === '' || isRepository(folder) || parseLocation(folder) !== null ? folder : null
+}
+
 /** The directory in the tree, relative to its root, and the key in caches. */
 export function formatLocation(location: Location): string {
   const { kind, name, digest } = location

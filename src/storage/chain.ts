@@ -6,7 +6,7 @@ export const chainStart = '0'.repeat(64)
 
 /**
  * The hash of a change: SHA-256 over the 32 bytes of the hash before it and the JSON array of its fields, in this
- * order. An auditor can follow the chain with nothing but the rows (docs/auditor.md).
+ * order. An auditor can follow the chain with nothing but the rows (docs/log.md).
  */
 export function chainHash(previous: string, change: Omit<Change, 'hash'>): string {
   const { seq, time, kind, signature, repository, digest, identity, sha256, actor, reason } = change

@@ -5,12 +5,15 @@ import type { Digest } from '../reference/digest.ts'
 import type { Repository } from '../reference/repository.ts'
 import type { Location } from '../reference/tree-path.ts'
 import type { SignatureFormat, UnverifiedSigner } from '../signature/signature.ts'
+import type { Feed } from './feed.ts'
+import type { Sources } from './sources.ts'
+import type { BannedKey, Standing, StandingQuery, Withdrawing } from './withdrawing.ts'
 
 /**
  * The storage contract. One verb is one transaction; a promise that resolves is durable. Every implementation passes
  * test/storage/contract.ts. Times are Unix milliseconds unless a name says seconds; hashes are lower-case hex.
  */
-export interface Storage extends Reading, Verdicts, TreeBacklog, Tokens {
+export interface Storage extends Reading, Verdicts, Withdrawing, Sources, TreeBacklog, Tokens {
   /**
    * Adds a signature in the next free slot of its repository and of each view, and one row to the log.
    *
@@ -19,17 +22,16 @@ export interface Storage extends Reading, Verdicts, TreeBacklog, Tokens {
    * - Of valid signatures by one key with the same critical part, the latest is enough: it supersedes an earlier one
    *   that does not expire later. One that comes after the one that supersedes it is kept in the log and gets no slot.
    *
+   * - One that was removed is there again, with a row `reinstated` and the number it had.
+   *
    * What supersedes another takes its slots, with a second row in the log. As the time of a slot has whole seconds and
    * moves on with its content, that may wait for the next second. `signature` is what is served in the end.
-   * @throws Refusal too-many-signatures, disk-full, busy
+   * @throws Refusal too-many-signatures, withdrawn, key-banned, disk-full, busy
    */
   append(signature: NewSignature): Promise<Appended>
 
   /** Lays out the slots of digest views anew where the configured views are others than before. */
-  configureViews(
-    views: readonly DigestView[],
-    covers: (view: DigestView, repository: Repository) => boolean,
-  ): Promise<void>
+  configureViews(views: readonly DigestView[]): Promise<void>
 
   /** Gives the log a new epoch: what followers knew of it no longer holds. */
   renewEpoch(): Promise<string>
@@ -41,7 +43,7 @@ export interface Storage extends Reading, Verdicts, TreeBacklog, Tokens {
 }
 
 /** What a process that only answers readers needs. */
-export interface Reading {
+export interface Reading extends Feed {
   epoch(): Promise<string>
   /** The position of the last change; seq 0 while there is none. */
   head(): Promise<Position>
@@ -52,21 +54,37 @@ export interface Reading {
    * asked before a remembered answer may be given.
    */
   news(): boolean
-  /** Counts changes to what is served that have no row in the log: what was remembered before is void. */
-  generation(): Promise<number>
-  /** Where the changes after `seq` altered what is served, in log order, from at most `limit` of them. */
-  touchedAfter(seq: number, limit: number): Promise<{ locations: Location[]; last: Position }>
+  /** Grows with each change to what is served anywhere: the greatest version of a location. */
+  version(): Promise<number>
+  /**
+   * Locations in the order in which they last changed, from the one after `version`, at most `limit`. `version` of the
+   * answer is that of the last; `head` is the log as it was then.
+   */
+  changedSince(
+    version: number,
+    limit: number,
+  ): Promise<{ locations: Location[]; version: number; head: Position }>
   /** What is served at a location, slot 1 first. */
   slots(location: Location): Promise<Slot[]>
   /** Locations that have slots, ordered by their number, from the one after `after`. */
   locations(after: number, limit: number): Promise<{ id: number; location: Location }[]>
-  /** Whether some signature is stored with just these bytes. */
+  /**
+   * What is in a folder of the tree, in pages: `team` or, for the top, the empty text, which is always there; null:
+   * nothing is there. A page may be short, even empty, and not be the last.
+   */
+  folder(path: string, after: FolderMark | null, limit: number): Promise<FolderPage | null>
+  /** Whether some signature is stored with just these bytes, served or not. */
   holds(sha256: string): Promise<boolean>
+  /** The bytes of a signature that is served somewhere. */
+  blob(sha256: string): Promise<Uint8Array | null>
   find(id: number): Promise<StoredSignature | null>
   list(query: Query): Promise<SignaturePage>
   /** Every signature that was ever added, served or not, from the one after `after`. */
   added(after: number, limit: number): Promise<AddedSignature[]>
   changesAfter(seq: number, limit: number): Promise<Change[]>
+  /** Signatures as they were added that are not withdrawn, whether served or not, from the one after `after`. */
+  standing(query: StandingQuery): Promise<Standing[]>
+  bannedKeys(): Promise<BannedKey[]>
   /** What the store itself finds wrong with its files and rows, a sentence each; it reads everything. */
   integrity(): Promise<string[]>
 }
@@ -81,6 +99,9 @@ export interface Verdicts {
   untried(fingerprint: string, after: number, limit: number): Promise<{ id: number; blob: Uint8Array }[]>
   /** Of keys that are, or were, in the keyring. What is there already stays. */
   addChecks(checks: readonly (StoredCheck & { signature: number })[]): Promise<void>
+  /** Signatures that are served again after they were superseded, and have not been tried since. */
+  revived(limit: number): Promise<{ id: number; blob: Uint8Array }[]>
+  settleRevived(signatures: readonly number[]): Promise<void>
   /** Every signature up to that one was tried with every key of the keyring that it names. */
   setTried(signature: number): Promise<void>
   /** Keeps listings by verdict in step with the clock, some rows at a time; says whether that was all. */
@@ -135,6 +156,10 @@ export interface NewSignature {
   validBy: string | null
   /** Who put it there, as the log shows it: `token:<id> <name>`, `import`, … */
   actor: string
+  /** The source that has it, and the round it is seen in; absent: it was uploaded here. */
+  source?: { name: string; round: number }
+  /** Where it was withdrawn: that is over, for this reason. */
+  reinstate?: { reason: string | null }
 }
 
 /** Times in Unix seconds. */
@@ -185,8 +210,26 @@ export interface Slot {
   sha256: string
   /** Unix seconds. */
   modified: number
+  /** Until when it is there for readers under way, in Unix seconds: a lower slot has the same; null: it is live. */
+  leaves: number | null
   blob: Uint8Array
 }
+
+/** Where a page of a folder ended: to be handed back as it is. */
+export type FolderMark = string
+
+export interface FolderPage {
+  /** When something in or below the folder last changed, in Unix seconds; the same on every page. */
+  changed: number
+  entries: FolderEntry[]
+  /** Null where nothing follows. */
+  next: FolderMark | null
+}
+
+/** Each name once; a folder's has no slash. Times in Unix seconds; of a folder, when something below last changed. */
+export type FolderEntry =
+  | { kind: 'folder'; name: string; modified: number }
+  | { kind: 'slot'; name: string; modified: number; size: number; sha256: string }
 
 export interface Query {
   repository?: Repository

@@ -5,9 +5,10 @@ import { readRegularFile } from '../durable/regular-file.ts'
 import { formatLocation, formatSlotPath, type Location } from '../reference/tree-path.ts'
 import { checkDatabase, type DatabaseDamage } from '../storage/check.ts'
 import type { Reading, Storage } from '../storage/storage.ts'
-import { layLocation, removeEmptyFolders, rescue } from './lay.ts'
+import { folderWriter, removeEmptyFolders, rescue } from './folder-writer.ts'
+import { layLocation } from './lay.ts'
 import { readPosition } from './position.ts'
-import { clearStaging, project } from './projector.ts'
+import { project } from './projector.ts'
 import { directoryOf, type Tree, treeLease } from './tree.ts'
 import { type Found, walk } from './walk.ts'
 
@@ -113,17 +114,20 @@ async function isPending(
     (await storage.backlog()).some((entry) => entry.error === null && formatLocation(entry.location) === key)
   )
     return true
-  let seq = (await readPosition(tree))?.seq ?? 0
-  for (;;) {
-    const { locations, last } = await storage.touchedAfter(seq, page)
-    if (locations.some((touched) => formatLocation(touched) === key)) return true
-    if (last.seq === seq) return false
-    seq = last.seq
+  for (let since = (await readPosition(tree))?.version ?? 0; ; ) {
+    const { locations, version } = await storage.changedSince(since, page)
+    if (locations.some((changed) => formatLocation(changed) === key)) return true
+    if (!locations.length) return false
+    since = version
   }
 }
 
 /** Files that no slot explains. A file is looked for in the database after it was seen: commits come before files. */
-async function findUnknown(storage: Reading, tree: Tree, add: Add): Promise<Found[]> {
+async function findUnknown(
+  storage: Reading & Pick<Storage, 'backlog'>,
+  tree: Tree,
+  add: Add,
+): Promise<Found[]> {
   const unknown: Found[] = []
   let key = ''
   let taken = new Set<number>()
@@ -135,6 +139,9 @@ async function findUnknown(storage: Reading, tree: Tree, add: Add): Promise<Foun
         taken = new Set((await storage.slots(slot.location)).map((held) => held.slot))
       }
       if (taken.has(slot.slot)) continue
+      // What was withdrawn goes a moment later.
+      if (await isPending(storage, tree, slot.location)) continue
+      if ((await read(join(tree.root, path))) === 'missing') continue
     }
     add('unknown-file', path, error ?? 'The database does not know it')
     unknown.push(found)
@@ -159,17 +166,18 @@ async function mend(
     if (slot) broken.set(formatLocation(slot.location), slot.location)
     else if (await moveAway(tree, path)) repaired((where) => where === path)
   }
+  const writer = folderWriter(tree)
   const lease = await storage.lease(treeLease)
   try {
-    if (lease) await clearStaging(tree)
+    if (lease) await writer.begin()
     for (const location of broken.values()) {
-      if (lease) await layLocation(storage, tree, location)
+      if (lease) await layLocation(storage, writer, location)
       else await storage.addToBacklog(location, null)
     }
     if (lease) {
       // What no server has come to write yet.
       const events = { onPosition: () => {}, onSetAside: () => {} }
-      await project(storage, tree, events, { retry: true, stopped: () => false })
+      await project(storage, writer, events, { retry: true, stopped: () => false })
       report.pending = (await storage.backlog()).length
     }
   } finally {

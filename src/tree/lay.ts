@@ -1,99 +1,54 @@
-import { createHash, randomBytes } from 'node:crypto'
-import { readdir, rmdir, unlink } from 'node:fs/promises'
-import { basename, dirname, join, relative } from 'node:path'
-import { makeFolder, moveFile, placeFile, syncFolder } from '../durable/durable.ts'
-import { readRegularFile } from '../durable/regular-file.ts'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Location } from '../reference/tree-path.ts'
 import type { Reading } from '../storage/storage.ts'
-import { directoryOf, type Tree } from './tree.ts'
+import type { Writer } from './writer.ts'
+
+/** Longer than a reader takes to walk up the slots of an image. */
+const walkMilliseconds = 1000
 
 /**
- * Makes the directory of a location what the database says now, whatever it was: safe to repeat, and to resume after
- * a crash at any point. Slots appear lowest first and are whole when they appear. When it returns, all is on disk.
- * A file that no stored signature explains is moved to lost+found, never overwritten or deleted.
+ * Makes a location what the database says now, whatever it was: safe to repeat, and to resume after a crash at any
+ * point. Slots appear lowest first and are whole when they appear, each file with the time of its slot: tools that copy
+ * the tree go by size and time. When it returns, all is durable.
+ * A file that no stored signature explains is kept apart, never overwritten or deleted.
  */
 export async function layLocation(
   storage: Pick<Reading, 'slots' | 'holds'>,
-  tree: Tree,
+  writer: Writer,
   location: Location,
 ): Promise<void> {
-  const directory = directoryOf(tree, location)
   const slots = await storage.slots(location)
-  const strays = new Set(await entries(directory))
-  let changed = false
+  const strays = await writer.list(location)
+  /** What was put in lower slots just now: a reader who is past those finds it only where it was. */
+  const movedDown = new Set<string>()
+  const letReadersPass = async (sha256: string | null | undefined) => {
+    if (!sha256 || !movedDown.has(sha256)) return
+    // Only where the tree was behind by the whole grace time that the database gave.
+    await wait(walkMilliseconds)
+    movedDown.clear()
+  }
+  const isExplained = async (sha256: string | null) => sha256 !== null && (await storage.holds(sha256))
 
-  if (slots.length) await makeFolder(directory)
-  for (const { slot, sha256, blob } of slots) {
+  for (const { slot, sha256, modified, blob } of slots) {
     const name = `signature-${slot}`
-    const file = join(directory, name)
+    const found = strays.get(name)
     if (strays.delete(name)) {
-      const found = await sha256Of(file)
       if (found === sha256) continue
-      if (found === null || !(await storage.holds(found))) await rescue(tree, file)
+      if (!(await isExplained(found ?? null))) await writer.rescue(location, name)
     }
-    await placeFile(file, blob, tree.staging)
-    changed = true
+    await letReadersPass(found)
+    await writer.put(location, name, blob, modified)
+    movedDown.add(sha256)
   }
   // From the last slot down: a reader that walks up never meets a hole.
-  for (const name of [...strays].sort(bySlotDescending)) {
-    const file = join(directory, name)
-    const found = await sha256Of(file)
-    if (found !== null && (await storage.holds(found))) await unlink(file)
-    else await rescue(tree, file)
-    changed = true
+  for (const [name, sha256] of [...strays].sort(bySlotDescending)) {
+    await letReadersPass(sha256)
+    if (await isExplained(sha256)) await writer.remove(location, name)
+    else await writer.rescue(location, name)
   }
-  if (changed) await syncFolder(directory)
-  if (!slots.length) await removeEmptyFolders(directory, tree.root)
+  await writer.settle(location)
 }
 
-/** Moves what the log does not explain to lost+found, under its path and the start of its hash. */
-export async function rescue(tree: Tree, file: string): Promise<string> {
-  const suffix = (await sha256Of(file))?.slice(0, 16) ?? `not-a-file-${randomBytes(4).toString('hex')}`
-  const folder = join(tree.lostAndFound, relative(tree.root, dirname(file)))
-  const target = join(folder, `${basename(file).slice(0, longestKept)}~${suffix}`)
-  await makeFolder(folder)
-  await moveFile(file, target)
-  return target
-}
-
-/** Of a name that is moved, in UTF-16 units of three bytes at most: with what is added it stays below 255 bytes. */
-const longestKept = 70
-
-/** Removes a folder of the tree and those above it, as far as they are empty. */
-export async function removeEmptyFolders(directory: string, root: string): Promise<void> {
-  for (let folder = directory; folder !== root && folder.startsWith(root); folder = dirname(folder)) {
-    try {
-      await rmdir(folder)
-    } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code
-      if (code === 'ENOTEMPTY' || code === 'EEXIST') return
-      if (code !== 'ENOENT') throw error
-      continue
-    }
-    await syncFolder(dirname(folder))
-  }
-}
-
-/** Null for what is not a regular file, or may not be read. */
-async function sha256Of(file: string): Promise<string | null> {
-  try {
-    const content = await readRegularFile(file)
-    return content && createHash('sha256').update(content).digest('hex')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EACCES') return null
-    throw error
-  }
-}
-
-async function entries(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw error
-  }
-}
-
-function bySlotDescending(a: string, b: string): number {
-  return basename(b).localeCompare(basename(a), 'en', { numeric: true })
+function bySlotDescending([a]: [string, unknown], [b]: [string, unknown]): number {
+  return b.localeCompare(a, 'en', { numeric: true })
 }

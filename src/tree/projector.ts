@@ -1,32 +1,29 @@
-import { readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { makeFolder } from '../durable/durable.ts'
-import { formatLocation, type Location } from '../reference/tree-path.ts'
+import type { Location } from '../reference/tree-path.ts'
 import { chainStart } from '../storage/chain.ts'
-import type { Position, Storage } from '../storage/storage.ts'
+import type { Storage } from '../storage/storage.ts'
 import { layLocation } from './lay.ts'
-import { readPosition, writePosition } from './position.ts'
-import type { Tree } from './tree.ts'
+import type { TreePosition } from './position.ts'
+import type { Writer } from './writer.ts'
 
 export type ProjectorStorage = Pick<
   Storage,
-  'slots' | 'holds' | 'touchedAfter' | 'position' | 'head' | 'backlog' | 'addToBacklog' | 'settleBacklog'
+  'slots' | 'holds' | 'changedSince' | 'version' | 'position' | 'backlog' | 'addToBacklog' | 'settleBacklog'
 >
 
 export interface ProjectorEvents {
   /** The tree is written up to here. */
-  onPosition(position: Position): void
+  onPosition(position: TreePosition): void
   /** A directory could not be written; it is set aside and tried again later, the others go on. */
   onSetAside(location: Location, error: Error): void
 }
 
-const changesPerBatch = 512
+const locationsPerBatch = 512
 
 /** Directories written at once: their syncs share the file system's commits. */
 const concurrency = 16
 
 /** The position of a tree that holds nothing of the log yet. */
-export const beginning: Position = { seq: 0, hash: chainStart }
+export const beginning: TreePosition = { seq: 0, hash: chainStart, version: 0 }
 
 /** What is wrong with the disk rather than with one directory: nothing can be written until it is mended. */
 const diskErrors = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EROFS', 'EMFILE', 'ENFILE', 'ENOMEM'])
@@ -51,63 +48,56 @@ export interface ProjectOptions {
  */
 export async function project(
   storage: ProjectorStorage,
-  tree: Tree,
+  writer: Writer,
   events: ProjectorEvents,
   { retry, known = false, stopped }: ProjectOptions,
 ): Promise<void> {
-  await makeFolder(tree.root)
-  await makeFolder(tree.staging)
-  let position = await ownPosition(storage, tree, known)
-  await layBacklog(storage, tree, events, retry)
+  let position = await ownPosition(storage, writer, known)
+  await layBacklog(storage, writer, events, retry)
   while (!stopped()) {
-    const { locations, last } = await storage.touchedAfter(position.seq, changesPerBatch)
-    if (last.seq === position.seq) return
-    await layAll(storage, tree, unique(locations), events)
-    if (!(await readPosition(tree))) throw new Error('The tree was removed; all of it is written again')
-    await writePosition(tree, last)
-    position = last
+    const { locations, version, head } = await storage.changedSince(position.version, locationsPerBatch)
+    const isAll = locations.length < locationsPerBatch
+    if (isAll && version === position.version && head.seq === position.seq) return
+    await layAll(storage, writer, locations, events)
+    if (!(await writer.position())) throw new Error('The tree was removed; all of it is written again')
+    // The log is reached only with all that it has changed.
+    const { seq, hash } = isAll ? head : position
+    position = { seq, hash, version }
+    await writer.setPosition(position)
     events.onPosition(position)
   }
 }
 
-/** Where the tree stands in this log. */
-async function ownPosition(storage: ProjectorStorage, tree: Tree, known: boolean): Promise<Position> {
-  const found = await readPosition(tree)
-  if (!(known && found === null) && (await isForeign(storage, tree, found)))
+/** Where the tree stands in this log. Of another one, nothing is touched. */
+async function ownPosition(storage: ProjectorStorage, writer: Writer, known: boolean): Promise<TreePosition> {
+  const found = await writer.position()
+  if (!(known && found === null) && (await isForeign(storage, writer)))
     throw new ForeignTree('The tree is of another database than this one')
-  if (found) return found
+  await writer.begin()
+  // A copy of the database that is older by changes without a row in the log.
+  if (found) return found.version > (await storage.version()) ? { ...found, version: 0 } : found
   // From now on the tree says whose it is, and what it holds after a crash is known to be of this log.
-  await writePosition(tree, beginning)
+  await writer.setPosition(beginning)
   return beginning
 }
 
 /** Whether the tree holds, or may hold, what this database does not know. */
-export async function isForeign(
-  storage: Pick<Storage, 'position'>,
-  tree: Tree,
-  position: Position | null,
-): Promise<boolean> {
+export async function isForeign(storage: Pick<Storage, 'position'>, writer: Writer): Promise<boolean> {
+  const position = await writer.position()
   if (position) return (await storage.position(position.seq))?.hash !== position.hash
-  return (await readdir(tree.root).catch(() => [])).length > 0
-}
-
-/** Removes what an interrupted writer left behind. The caller holds the lease of the tree. */
-export async function clearStaging(tree: Tree): Promise<void> {
-  await makeFolder(tree.staging)
-  for (const name of await readdir(tree.staging))
-    await rm(join(tree.staging, name), { recursive: true, force: true })
+  return !(await writer.isEmpty())
 }
 
 async function layBacklog(
   storage: ProjectorStorage,
-  tree: Tree,
+  writer: Writer,
   events: ProjectorEvents,
   retry: boolean,
 ): Promise<void> {
   const due = (await storage.backlog()).filter(({ error }) => retry || error === null)
   await layAll(
     storage,
-    tree,
+    writer,
     due.map(({ location }) => location),
     events,
     (location) => storage.settleBacklog(location),
@@ -116,7 +106,7 @@ async function layBacklog(
 
 async function layAll(
   storage: ProjectorStorage,
-  tree: Tree,
+  writer: Writer,
   locations: Location[],
   { onSetAside }: ProjectorEvents,
   onLaid: (location: Location) => Promise<void> = async () => {},
@@ -125,7 +115,7 @@ async function layAll(
   const work = async () => {
     for (const location of queue) {
       try {
-        await layLocation(storage, tree, location)
+        await layLocation(storage, writer, location)
       } catch (error) {
         if (diskErrors.has((error as NodeJS.ErrnoException).code ?? '')) throw error
         await storage.addToBacklog(location, (error as Error).message)
@@ -138,8 +128,4 @@ async function layAll(
   // All have ended when this throws: none may still write after the lease is given back.
   const ends = await Promise.allSettled(Array.from({ length: concurrency }, work))
   for (const end of ends) if (end.status === 'rejected') throw end.reason
-}
-
-function unique(locations: Location[]): Location[] {
-  return [...new Map(locations.map((location) => [formatLocation(location), location])).values()]
 }

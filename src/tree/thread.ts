@@ -1,10 +1,22 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 
-export type ProjectorMessage =
+/** `tree`: the absolute path of the one that it is about. */
+export type ProjectorMessage = { tree: string } & (
   | { kind: 'position'; seq: number }
   | { kind: 'set-aside'; path: string; error: string }
   | { kind: 'stuck'; error: string }
+  /** It holds what is not of this log, and is left alone. */
+  | { kind: 'foreign' }
+)
+
+export interface ProjectorSettings {
+  dataFolder: string
+  /** Whether the tree of the data folder is written. */
+  tree: boolean
+  /** Absolute paths of directories that are copies of it. */
+  publish: readonly string[]
+}
 
 export interface ProjectorThread {
   /** Says that a commit was just made; it would be noticed anyway, a moment later. */
@@ -17,7 +29,7 @@ const restartMilliseconds = 1000
 
 /** Starts the projector thread; should it die of a fault, `onCrash` hears of it and a new one goes on. */
 export function startProjector(
-  dataFolder: string,
+  settings: ProjectorSettings,
   onMessage: (message: ProjectorMessage) => void,
   onCrash: (error: Error) => void,
 ): ProjectorThread {
@@ -25,7 +37,7 @@ export function startProjector(
   let exited = Promise.resolve()
   const start = (): Worker => {
     const thread = new Worker(new URL(`./worker${extname(import.meta.filename)}`, import.meta.url), {
-      workerData: { dataFolder },
+      workerData: settings,
     })
     exited = new Promise((resolve) => thread.once('exit', () => resolve()))
     thread.on('message', onMessage)

@@ -5,6 +5,9 @@ import { formatLocation } from '../reference/tree-path.ts'
 /** Who holds it is the only one that writes the tree. */
 export const treeLease = 'tree'
 
+/** In a published directory: what is not part of the tree. No repository is called so, nor does a client ask for it. */
+export const ownFolder = '.lookaside'
+
 /** Where the picture of the database is on disk. All three are on one file system, so that files move by rename. */
 export interface Tree {
   /** `<root>/<repository>@<algorithm>=<hex>/signature-<N>`: what any web server, rsync or bucket can serve as it is. */

@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseSlotPath, type SlotPath } from '../reference/tree-path.ts'
 import { positionFile } from './position.ts'
+import { ownFolder } from './tree.ts'
 
 /** What lies in a docroot; `path` is relative to it. */
 export interface Found {
@@ -31,7 +32,7 @@ export async function* walk(root: string, folder = ''): AsyncGenerator<Found> {
   entries.sort(byName)
   for (const entry of entries) {
     const path = folder === '' ? entry.name : `${folder}/${entry.name}`
-    if (path === positionFile) continue
+    if (path === positionFile || path === ownFolder) continue
     if (entry.isDirectory()) yield* walk(root, path)
     else yield { path, slot: entry.isFile() ? parseSlotPath(path) : null }
   }

@@ -8,6 +8,7 @@ import { adoptForeignTree, importPath } from '../../src/admission/adopt.ts'
 import { formatLocation } from '../../src/reference/tree-path.ts'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import type { Storage } from '../../src/storage/storage.ts'
+import { folderWriter } from '../../src/tree/folder-writer.ts'
 import { fsck } from '../../src/tree/fsck.ts'
 import { project } from '../../src/tree/projector.ts'
 import { treeOf } from '../../src/tree/tree.ts'
@@ -25,7 +26,7 @@ function open(rules: AdmissionRules = noRules, folder?: string) {
   const write = () =>
     project(
       storage,
-      tree,
+      folderWriter(tree),
       { onPosition: () => {}, onSetAside: () => {} },
       { retry: true, stopped: () => false },
     )

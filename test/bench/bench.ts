@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { compare, median, type Rounds, type Subject } from './compare.ts'
 import { fillDataFolder, signaturesPerDigest } from './data-folder.ts'
 import { circumstances, installed, type Program } from './installed.ts'
+import { copyingByLftp, copyingByLog } from './mirrors.ts'
 import { coldClients, coldNew, coldResumed, keptAlive, startServers, warmUp } from './reads.ts'
 import { table } from './report.ts'
 import { shellLoop, signers, uploading } from './uploads.ts'
@@ -12,12 +13,13 @@ import { gpgVerifying, keysInKeyring, verifying } from './verifying.ts'
 import { startLookaside } from './web-servers.ts'
 import { wrkClients } from './wrk.ts'
 
-const usage = `npm run bench -- [read] [cold] [upload] [verify] [options]      default: read upload
+const usage = `npm run bench -- [read] [cold] [upload] [verify] [mirror] [options]      default: read upload
 
 read          signatures read over connections that are kept alive, beside nginx and Caddy on the same tree
 cold          clients that connect, read the signatures of one image and close, beside the same
 upload        signatures uploaded, beside a shell loop of gpg --verify and a durable rename
 verify        what a keyring of many keys adds to an upload, by algorithm, beside gpg --verify
+mirror        all signatures copied from one server to an empty place, by its change log, beside lftp over its tree
 
 --rounds N    how often each is measured, in turn with the others (default: 5)
 --seconds N   for how long each time (default: 4)
@@ -28,7 +30,7 @@ verify        what a keyring of many keys adds to an upload, by algorithm, besid
 What it needs for itself is in the system's temporary folder (TMPDIR), which should be on the disk of interest.
 `
 
-const benchmarks = ['read', 'cold', 'upload', 'verify'] as const
+const benchmarks = ['read', 'cold', 'upload', 'verify', 'mirror'] as const
 /** statfs(2): the type of a file system in memory. */
 const tmpfs = 0x01021994
 
@@ -76,6 +78,7 @@ async function main(argv: string[]): Promise<void> {
     if (wanted.includes('read') || wanted.includes('cold')) await benchReads(wanted, settings)
     if (wanted.includes('upload')) await benchUploads(settings)
     if (wanted.includes('verify')) await benchVerifying(settings)
+    if (wanted.includes('mirror')) await benchMirrors(settings)
     sayWhatIsMissing(wanted)
   } finally {
     rmSync(scratch, { recursive: true, force: true })
@@ -158,9 +161,27 @@ async function benchVerifying({ rounds, scratch }: Settings): Promise<void> {
   }
 }
 
+async function benchMirrors({ rounds, digests, dataFolder, scratch }: Settings): Promise<void> {
+  await fillDataFolder(dataFolder, digests, (done) => progress('filling', done, digests))
+  const lftp = installed('lftp')
+  const server = await startLookaside(dataFolder)
+  try {
+    const signatures = digests * signaturesPerDigest
+    const copied = { server, ca: join(dataFolder, 'tls/ca.crt'), signatures, scratch }
+    const us = copyingByLog(copied)
+    const title = `Mirror: ${signatures} signatures of ${digests} digests, over TLS, from empty`
+    const subjects = lftp ? [copyingByLftp(copied, lftp), us] : [us]
+    await run(title, 'signatures', subjects, { ...rounds, warmUp: false })
+    console.log(`${us.name} had ${Math.max(...us.peaks).toFixed(0)} MiB in memory at most.\n`)
+  } finally {
+    await server.stop()
+  }
+}
+
 async function run(title: string, unit: string, subjects: Subject[], rounds: Rounds): Promise<void> {
   const comparisons = await compare(subjects, rounds, (done, total) => progress('measuring', done, total))
-  console.log(`${title}; ${rounds.count} rounds of ${rounds.seconds} s`)
+  const length = rounds.warmUp === false ? '' : ` of ${rounds.seconds} s`
+  console.log(`${title}; ${rounds.count} rounds${length}`)
   console.log(`${table(unit, comparisons)}\n`)
 }
 
@@ -173,6 +194,7 @@ function sayWhatIsMissing(wanted: readonly Benchmark[]): void {
     ['gpg', ['upload'], 'the shell loop'],
     ['gpg', ['verify'], 'gpg --verify'],
     ['bash', ['upload'], 'the shell loop'],
+    ['lftp', ['mirror'], 'lftp over the tree'],
   ]
   for (const [program, benchmarks, what] of needs)
     if (!installed(program) && benchmarks.some((benchmark) => wanted.includes(benchmark)))

@@ -16,6 +16,8 @@ export interface Subject {
 export interface Rounds {
   count: number
   seconds: number
+  /** False: there is no round before the first, as nothing would be warm after it. */
+  warmUp?: boolean
 }
 
 export interface Comparison {
@@ -31,14 +33,15 @@ export interface Comparison {
  */
 export async function compare(
   subjects: Subject[],
-  { count, seconds }: Rounds,
+  { count, seconds, warmUp = true }: Rounds,
   onProgress: (done: number, total: number) => void,
 ): Promise<Comparison[]> {
   const samples = new Map<Subject, Sample[]>(subjects.map((subject) => [subject, []]))
-  const total = subjects.length * (count + 1)
+  const first = warmUp ? -1 : 0
+  const total = subjects.length * (count - first)
   let done = 0
   // The round before the first one warms up, and does not count.
-  for (let round = -1; round < count; round++) {
+  for (let round = first; round < count; round++) {
     for (let turn = 0; turn < subjects.length; turn++) {
       const subject = subjects[(turn + round + 1) % subjects.length] as Subject
       const sample = await subject.measure(seconds)

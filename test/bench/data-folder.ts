@@ -3,6 +3,7 @@ import { admission } from '../../src/admission/admit.ts'
 import { parseDigest } from '../../src/reference/digest.ts'
 import { formatLocation } from '../../src/reference/tree-path.ts'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
+import { folderWriter } from '../../src/tree/folder-writer.ts'
 import { project } from '../../src/tree/projector.ts'
 import { treeLease, treeOf } from '../../src/tree/tree.ts'
 import { newBlob as newBlobOf } from '../signing.ts'
@@ -16,7 +17,11 @@ const batch = 250
 const valueOctets = 822
 
 /** A well-formed signature that no key has made, as long as those of real keys can get. */
-export const newBlob = (digest: string) => newBlobOf({ digest }, { valueOctets })
+export const newBlob = (digest: string) =>
+  newBlobOf({ digest, reference: referenceOf(digest) }, { valueOctets })
+
+/** As many repositories as two hexadecimal digits tell apart. */
+const referenceOf = (digest: string) => `registry.example.com/team/app${digest.slice(-2)}:1.0`
 
 export const newDigest = () => parseDigest(`sha256:${randomBytes(32).toString('hex')}`)
 
@@ -60,6 +65,6 @@ async function writeTree(
       throw error
     },
   }
-  await project(storage, treeOf(dataFolder), events, { retry: false, stopped: () => false })
+  await project(storage, folderWriter(treeOf(dataFolder)), events, { retry: false, stopped: () => false })
   lease.release()
 }

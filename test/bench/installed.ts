@@ -4,7 +4,14 @@ import { arch, availableParallelism, cpus, release, type } from 'node:os'
 import { delimiter, join } from 'node:path'
 
 /** What the benchmarks drive, or compare with, and how each says its version. */
-const versionFlags = { nginx: '-v', caddy: 'version', wrk: '-v', gpg: '--version', bash: '--version' }
+const versionFlags = {
+  nginx: '-v',
+  caddy: 'version',
+  wrk: '-v',
+  gpg: '--version',
+  bash: '--version',
+  lftp: '--version',
+}
 
 export type Program = keyof typeof versionFlags
 

@@ -15,9 +15,12 @@ test('without any source the defaults hold', (t) => {
     gates: {},
     reads: { cacheSeconds: 0, private: false },
     uploads: { maxBytes: 131072, sigstoreJson: false, stallSeconds: 30 },
+    withdraw: { graceSeconds: 300 },
     digestViews: [],
     tree: { enabled: true },
     registry: { delegate: false, anonymous: false },
+    mirrors: [],
+    publish: [],
     log: { level: 'info' },
     warnings: [],
   }
@@ -81,11 +84,11 @@ test('what is wrong in the file is told with file, line and key', (t) => {
     ['tls:\n  mod: off\n', ':2: tls.mod is not a known key; tls has mode, cert, key, names'],
     [
       'polcy: x\n',
-      ':1: polcy is not a known key; the configuration has data, listen, publicUrl, tls, workers, registries, policy, gates, reads, uploads, digestViews, tree, registry, log',
+      ':1: polcy is not a known key; the configuration has data, listen, publicUrl, tls, workers, registries, policy, gates, reads, uploads, withdraw, digestViews, tree, registry, mirrors, publish, log',
     ],
     [
       '__proto__: {}\n',
-      ':1: __proto__ is not a known key; the configuration has data, listen, publicUrl, tls, workers, registries, policy, gates, reads, uploads, digestViews, tree, registry, log',
+      ':1: __proto__ is not a known key; the configuration has data, listen, publicUrl, tls, workers, registries, policy, gates, reads, uploads, withdraw, digestViews, tree, registry, mirrors, publish, log',
     ],
     ['tls:\n  mode: on\n', ':2: tls.mode must be auto, files or off, not "on"'],
     ['workers: 65\n', ':1: workers must be an integer from 1 to 64 or auto, not 65'],
@@ -98,7 +101,7 @@ test('what is wrong in the file is told with file, line and key', (t) => {
     ['tls: off\n', ':1: tls must be a mapping with mode, cert, key, names, not "off"'],
     [
       '- data\n',
-      ':1: the configuration must be a mapping with data, listen, publicUrl, tls, workers, registries, policy, gates, reads, uploads, digestViews, tree, registry, log, not a list',
+      ':1: the configuration must be a mapping with data, listen, publicUrl, tls, workers, registries, policy, gates, reads, uploads, withdraw, digestViews, tree, registry, mirrors, publish, log, not a list',
     ],
     ['data:\n', ':1: data must be text that is not empty, but there is no value'],
     [

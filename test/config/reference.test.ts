@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { allKeys, describeKey, flags, isSection, variableOf } from '../../src/config/keys.ts'
 import { loadConfig } from '../../src/config/load.ts'
@@ -40,7 +40,7 @@ test('the reference file changes nothing, as it stands and with every default un
 test('every example of the reference file can be used', (t) => {
   const text = referenceTexts()['config/lookaside.yaml'] ?? ''
   const file = fileWith(t, text.replaceAll(/^( *)#(?=\S)/gm, '$1'))
-  for (const name of ['server.crt', 'server.key', 'policy.json', 'registry-ca.crt'])
+  for (const name of ['server.crt', 'server.key', 'policy.json', 'registry-ca.crt', 'vendor.json'])
     writeFileSync(join(file, '..', name), '')
   const { publicUrl, registries } = loadConfig({ ...sources, file })
   assert.equal(publicUrl, 'https://sigs.example.com')
@@ -50,7 +50,8 @@ test('every example of the reference file can be used', (t) => {
       .filter(({ node }) => node.type === 'array')
       .map((key) => [variableOf(key), JSON.stringify(key.node.examples?.[0])]),
   )
-  assert.equal(loadConfig({ ...sources, env }).digestViews.length, 1)
+  const { digestViews, mirrors, publish } = loadConfig({ ...sources, env, workingDirectory: dirname(file) })
+  assert.deepEqual([digestViews.length, mirrors.length, publish.length], [1, 1, 1])
 })
 
 test('every key is described, has a default or an example, and a variable of its own', () => {

@@ -82,10 +82,8 @@ test('anything else below the tree is an empty 404', async () => {
   const hex = digest.slice(7)
   const location = `/signatures/team/app@sha256=${hex}`
   const forms = [
-    '/signatures/',
     '/signatures/x',
-    `${location}`,
-    `${location}/`,
+    '/signatures/x/',
     `${location}/signature-0`,
     `${location}/signature-01`,
     `${location}/signature-2`,

@@ -3,9 +3,10 @@ import { test } from 'node:test'
 import { type PreparedLocation, slotCache } from '../../src/http/slot-cache.ts'
 
 const bodyBytes = 1000
-const location = (): PreparedLocation => [
-  { etag: '"a"', modified: 1, headers: ['ETag', '"a"'], body: 'x'.repeat(bodyBytes) },
-]
+const location = (): PreparedLocation => ({
+  slots: [{ etag: '"a"', modified: 1, headers: ['ETag', '"a"'], body: 'x'.repeat(bodyBytes) }],
+  until: Number.POSITIVE_INFINITY,
+})
 
 /** As many locations as hold half of a mebibyte in their bodies alone. */
 const many = 512
@@ -45,7 +46,7 @@ test('a scan over names that do not exist leaves what is in use', () => {
   const used = keys('used', many / 4)
   read(cache, used)
   for (const name of keys('missing', 100_000)) {
-    if (!cache.get(name)) cache.put(name, [])
+    if (!cache.get(name)) cache.put(name, { slots: [], until: Number.POSITIVE_INFINITY })
     cache.get(used[name.length % used.length] as string)
     if (name.endsWith('00')) read(cache, used)
   }

@@ -7,6 +7,7 @@ import {
   formatLocation,
   formatSlotPath,
   maxSlot,
+  parseFolder,
   parseLocation,
   parseSlotPath,
   requireStorable,
@@ -26,6 +27,22 @@ test('a slot path is written and read without change', () => {
       assert.deepEqual(parseLocation(formatLocation(location)), location)
     }),
   )
+})
+
+test('the folders above a slot are read as folders, with and without the last slash, and a slot is none', () => {
+  fc.assert(
+    fc.property(locations, slots, (location, slot) => {
+      const components = formatLocation(location).split('/')
+      for (let depth = 0; depth <= components.length; depth++) {
+        const folder = components.slice(0, depth).join('/')
+        assert.equal(parseFolder(folder), folder)
+        if (folder) assert.equal(parseFolder(`${folder}/`), folder)
+      }
+      assert.equal(parseFolder(formatSlotPath(location, slot)), null)
+    }),
+  )
+  for (const text of ['/', '//', 'a//', '/a', 'A', '..', 'a/..', 'a@', `sha256=${hex}/x/`, `a@sha256:${hex}`])
+    assert.equal(parseFolder(text), null, text)
 })
 
 test('a text that is read as a slot path is the one text for that slot', () => {

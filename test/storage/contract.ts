@@ -180,18 +180,30 @@ export function storageContract(name: string, open: (clock?: () => number) => Op
       assert.equal(storage.news(), false)
     })
 
-    test('the log says which locations it touched, in pages', async () => {
+    test('says which locations changed, in the order in which they last did, in pages', async () => {
       const { storage } = open()
       const view = { kind: 'view', name: 'all', digest: digest('a') } as const
+      assert.equal(await storage.version(), 0)
       await storage.append(newSignature({ views: [view] }))
       await storage.append(newSignature({ home: home('other/app') }))
-      const first = await storage.touchedAfter(0, 1)
+      const first = await storage.changedSince(0, 2)
       assert.deepEqual(first.locations, [home('team/app'), view])
-      assert.equal(first.last.seq, 1)
-      const second = await storage.touchedAfter(1, 10)
+      const second = await storage.changedSince(first.version, 10)
       assert.deepEqual(second.locations, [home('other/app')])
-      assert.deepEqual(second.last, await storage.head())
-      assert.deepEqual((await storage.touchedAfter(2, 10)).locations, [])
+      assert.deepEqual(second.head, await storage.head())
+      assert.equal(second.version, await storage.version())
+      await storage.append(newSignature())
+      assert.deepEqual((await storage.changedSince(0, 10)).locations, [
+        view,
+        home('other/app'),
+        home('team/app'),
+      ])
+      const all = await storage.version()
+      assert.deepEqual(await storage.changedSince(all, 10), {
+        locations: [],
+        version: all,
+        head: await storage.head(),
+      })
       assert.deepEqual(
         (await storage.locations(0, 10)).map(({ location }) => location),
         [home('team/app'), view, home('other/app')],

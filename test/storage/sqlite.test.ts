@@ -10,10 +10,13 @@ import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { temporaryFolder } from '../temporary.ts'
 import { digest, newSignature, storageContract } from './contract.ts'
+import { folderContract } from './folder-contract.ts'
 import { recordContract } from './record-contract.ts'
+import { sourcesContract } from './sources-contract.ts'
 import { supersedingContract } from './superseding-contract.ts'
 import { verdictContract } from './verdict-contract.ts'
 import { viewContract } from './view-contract.ts'
+import { withdrawingContract } from './withdrawing-contract.ts'
 
 const opened: Storage[] = []
 after(() => Promise.all(opened.map((storage) => storage.close())))
@@ -24,7 +27,16 @@ function open(dataFolder: string, clock?: () => number): Storage {
   return storage
 }
 
-for (const contract of [storageContract, viewContract, recordContract, verdictContract, supersedingContract])
+for (const contract of [
+  storageContract,
+  viewContract,
+  recordContract,
+  verdictContract,
+  supersedingContract,
+  folderContract,
+  withdrawingContract,
+  sourcesContract,
+])
   contract('the SQLite store', (clock) => {
     const folder = temporaryFolder()
     return { storage: open(folder, clock), again: () => open(folder, clock) }

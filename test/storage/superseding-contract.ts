@@ -29,6 +29,7 @@ export function supersedingContract(name: string, open: (clock?: () => number) =
       await storage.append(signatureOf('B', { dockerReference, views }))
       now += 1
       const again = signatureOf('A', { dockerReference, views, created: start })
+      const before = await storage.version()
       const { outcome, signature } = await storage.append(again)
       assert.deepEqual([outcome, signature.id, signature.slot], ['added', 3, 1])
       assert.deepEqual(await served(storage), [
@@ -45,7 +46,7 @@ export function supersedingContract(name: string, open: (clock?: () => number) =
       assert.deepEqual([first?.sha256, first?.modified], [again.sha256, start + 1])
       assert.deepEqual((await storage.slots(view))[0]?.sha256, again.sha256)
       assert.equal(await storage.find(1), null)
-      assert.deepEqual((await storage.touchedAfter(2, 10)).locations, [again.home, view])
+      assert.deepEqual((await storage.changedSince(before, 10)).locations, [again.home, view])
       assert.deepEqual(await storage.integrity(), [])
     })
 
@@ -140,7 +141,7 @@ export function supersedingContract(name: string, open: (clock?: () => number) =
       const { storage } = open(() => now * 1000)
       await storage.setKeyring([key('A')])
       const views = [{ base: 'all', repositories: ['**'] }]
-      await storage.configureViews(views, () => true)
+      await storage.configureViews(views)
       const spoilt = signatureOf('A', { result: 'bad', home: home('team/mirror'), views: [view] })
       await storage.append(spoilt)
       const other = signatureOf('A', { views: [view] })
@@ -151,8 +152,8 @@ export function supersedingContract(name: string, open: (clock?: () => number) =
       const shown = async () => (await storage.slots(view)).map(({ sha256 }) => sha256)
       assert.deepEqual(await shown(), [genuine.sha256, other.sha256])
       // And where the view is laid out anew.
-      await storage.configureViews([], () => true)
-      await storage.configureViews(views, () => true)
+      await storage.configureViews([])
+      await storage.configureViews(views)
       assert.deepEqual(new Set(await shown()), new Set([genuine.sha256, other.sha256]))
     })
 

@@ -6,6 +6,7 @@ import Database from 'better-sqlite3'
 import { admission } from '../../src/admission/admit.ts'
 import { formatLocation } from '../../src/reference/tree-path.ts'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
+import { folderWriter } from '../../src/tree/folder-writer.ts'
 import { fsck } from '../../src/tree/fsck.ts'
 import { project } from '../../src/tree/projector.ts'
 import { treeLease, treeOf } from '../../src/tree/tree.ts'
@@ -23,7 +24,7 @@ async function written() {
   for (const letter of ['a', 'b', 'c'])
     for (let count = 0; count < 3; count++) await add(newBlob({ digest: digest(letter) }))
   const events = { onPosition: () => {}, onSetAside: () => {} }
-  const write = () => project(storage, tree, events, { retry: true, stopped: () => false })
+  const write = () => project(storage, folderWriter(tree), events, { retry: true, stopped: () => false })
   await write()
   const check = async (repair = false) => fsck(storage, { tree, repair, onProgress: () => {} })
   const file = (letter: string, slot: number) =>
@@ -83,6 +84,15 @@ test('what the projector has still to write is told, and is no damage', async ()
   const report = await check()
   assert.equal(report.pending, 1)
   assert.deepEqual(report.damage, [])
+})
+
+test('a withdrawn signature that the projector has still to take away is no unknown file', async () => {
+  const { check, storage, file, write } = await written()
+  await storage.withdraw([3], { actor: 'test', reason: null, graceSeconds: 300 })
+  assert.ok(existsSync(file('a', 3)))
+  assert.deepEqual((await check()).damage, [])
+  await write()
+  assert.ok(!existsSync(file('a', 3)))
 })
 
 test('where no server runs, repair writes what none has come to write, and a tree that is gone', async () => {

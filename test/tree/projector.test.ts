@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { formatLocation, type Location } from '../../src/reference/tree-path.ts'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import type { Storage } from '../../src/storage/storage.ts'
+import { folderWriter } from '../../src/tree/folder-writer.ts'
 import { readPosition, writePosition } from '../../src/tree/position.ts'
 import { ForeignTree, project } from '../../src/tree/projector.ts'
 import { type Tree, treeOf } from '../../src/tree/tree.ts'
@@ -33,12 +34,17 @@ function open(): Opened {
         onPosition: () => {},
         onSetAside: (location: Location) => void setAside.push(formatLocation(location)),
       }
-      await project(storage, tree, events, { retry, known, stopped: () => false })
+      await project(storage, folderWriter(tree), events, { retry, known, stopped: () => false })
       return setAside
     },
     file: (location, slot) => join(tree.root, formatLocation(location), `signature-${slot}`),
   }
 }
+
+const positionOf = async (storage: Storage) => ({
+  ...(await storage.head()),
+  version: await storage.version(),
+})
 
 test('the tree holds each slot byte for byte, and says how far it has come', async () => {
   const { storage, tree, run, file } = open()
@@ -52,7 +58,7 @@ test('the tree holds each slot byte for byte, and says how far it has come', asy
   assert.deepEqual(readFileSync(file(two.home, 2)), two.blob)
   assert.deepEqual(readFileSync(file(other.home, 1)), other.blob)
   assert.deepEqual(readFileSync(file(view, 1)), one.blob)
-  assert.deepEqual(await readPosition(tree), await storage.head())
+  assert.deepEqual(await readPosition(tree), await positionOf(storage))
   assert.deepEqual(readdirSync(tree.staging), [])
 })
 
@@ -66,7 +72,7 @@ test('a replay from any older position, or over a damaged tree, ends in the same
   for (let seq = 0; seq <= 6; seq++) {
     rmSync(file(home('team/app', digest('0')), 2))
     writeFileSync(file(home('team/app', digest('1')), 1), 'half')
-    await writePosition(tree, (await storage.position(seq)) ?? assert.fail())
+    await writePosition(tree, { ...((await storage.position(seq)) ?? assert.fail()), version: seq })
     await storage.append(newSignature({ home: home('team/app', digest('0')) }))
     await storage.append(newSignature({ home: home('team/app', digest('1')) }))
     await run()
@@ -89,7 +95,7 @@ test('a directory that cannot be written is set aside with an alarm, and the oth
   await storage.append(fine)
   assert.deepEqual(await run(), [formatLocation(blocked.home)])
   assert.deepEqual(readFileSync(file(fine.home, 1)), fine.blob)
-  assert.deepEqual(await readPosition(tree), await storage.head())
+  assert.deepEqual(await readPosition(tree), await positionOf(storage))
   assert.match((await storage.backlog())[0]?.error ?? '', /ENOTDIR|EEXIST/)
   assert.deepEqual(await run(), [], 'it is not tried at every commit')
   rmSync(join(tree.root, 'blocked'))
@@ -106,9 +112,9 @@ test('the tree of another database is not touched', async () => {
   await assert.rejects(run(), ForeignTree)
   rmSync(join(tree.root, 'something'))
   await run()
-  await writePosition(tree, { seq: 1, hash: 'f'.repeat(64) })
+  await writePosition(tree, { seq: 1, hash: 'f'.repeat(64), version: 1 })
   await assert.rejects(run(), ForeignTree)
-  await writePosition(tree, { seq: 99, hash: 'f'.repeat(64) })
+  await writePosition(tree, { seq: 99, hash: 'f'.repeat(64), version: 99 })
   await assert.rejects(run(), ForeignTree)
 })
 
@@ -133,10 +139,10 @@ test('a file that no signature explains goes to lost+found, and is neither overw
 test('a view that is no longer configured leaves the tree, and its empty folders with it', async () => {
   const { storage, tree, run } = open()
   await storage.append(newSignature())
-  await storage.configureViews([{ base: 'openshift/release', repositories: ['**'] }], () => true)
+  await storage.configureViews([{ base: 'openshift/release', repositories: ['**'] }])
   await run()
   assert.ok(existsSync(join(tree.root, 'openshift/release', digest('a').replace(':', '='), 'signature-1')))
-  await storage.configureViews([], () => true)
+  await storage.configureViews([])
   await run()
   assert.equal(existsSync(join(tree.root, 'openshift')), false)
   assert.equal(existsSync(tree.lostAndFound), false)
@@ -175,7 +181,7 @@ test('a tree that is removed while it is written is noticed, and then all of it 
   }
   const events = { onPosition: () => {}, onSetAside: () => {} }
   const options = { retry: false, known: true, stopped: () => false }
-  await assert.rejects(project(removing, tree, events, options), /was removed/)
+  await assert.rejects(project(removing, folderWriter(tree), events, options), /was removed/)
   await run({ known: true })
   for (const { home, blob } of [one, two]) assert.deepEqual(readFileSync(file(home, 1)), blob)
 })

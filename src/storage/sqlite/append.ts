@@ -1,43 +1,38 @@
 import { formatLocation, type Location, maxSlot } from '../../reference/tree-path.ts'
 import { Refusal } from '../../refusal.ts'
-import { chainHash } from '../chain.ts'
-import type { StoredSignature } from '../storage.ts'
-import { type Appended, type Change, maxBytesPerLocation, type NewSignature } from '../storage.ts'
+import type { Appended, StoredSignature } from '../storage.ts'
+import { maxBytesPerLocation, type NewSignature } from '../storage.ts'
 import type { Connection } from './connection.ts'
+import type { Log } from './log.ts'
 import type { Reads } from './read.ts'
-import { prepareSuperseding } from './supersede.ts'
+import { type Moment, NextSecond, type Slots } from './slots.ts'
+import type { SourceStatements } from './sources.ts'
+import { prepareSuperseding, type Superseding } from './supersede.ts'
+import { prepareUnwanted } from './unwanted.ts'
 import type { VerdictStatements } from './verdicts.ts'
 
-/** The append wants a slot of which the content has changed in this very second; milliseconds until the next one. */
-export interface Wait {
-  wait: number
+interface Parts {
+  reads: Reads
+  log: Log
+  slots: Slots
+  sources: SourceStatements
+  verdicts: VerdictStatements
 }
 
 /** The append, as a job of one transaction: it may throw at any step, and the transaction undoes what it did. */
-export function prepareAppend(
-  db: Connection,
-  reads: Reads,
-  verdicts: VerdictStatements,
-  clock: () => number,
-) {
+export function prepareAppend(db: Connection, { reads, log, slots, sources, verdicts }: Parts) {
   const locate = prepareLocate(db)
-  const superseding = prepareSuperseding(db, verdicts)
-  const room = db.prepare(
-    `SELECT count(*) AS slots, coalesce(sum(length(s.blob)), 0) AS bytes
-     FROM slots sl JOIN signatures s ON s.id = sl.signature WHERE sl.location = ?`,
-  )
+  const superseding = prepareSuperseding(db, slots, verdicts)
+  const unwanted = prepareUnwanted(db, log)
+  const room = prepareRoom(db)
   const inView = db.prepare(
     `SELECT s.id, sl.slot, sl.modified, length(s.blob) AS size FROM slots sl JOIN signatures s ON s.id = sl.signature
-     WHERE sl.location = ? AND s.identity = ? ORDER BY sl.slot`,
+     WHERE sl.location = ? AND s.identity = ? AND sl.leaves IS NULL ORDER BY sl.slot`,
   )
-  const giveSlot = db.prepare('UPDATE slots SET signature = ?, modified = ? WHERE location = ? AND slot = ?')
   const insertSignature = db.prepare(
     `INSERT INTO signatures (id, place, location, identity, sha256, format, docker_reference, unverified_key_id,
-       unverified_fingerprint, unverified_created, unverified_expires, blob) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  )
-  const insertSlot = db.prepare('INSERT INTO slots (location, slot, signature, modified) VALUES (?, ?, ?, ?)')
-  const insertChange = db.prepare(
-    'INSERT INTO changes (seq, time, kind, signature, actor, reason, hash) VALUES (?, ?, ?, ?, ?, ?, ?)',
+       unverified_fingerprint, unverified_created, unverified_expires, blob, local)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
   const insertHost = db.prepare('INSERT INTO hosts VALUES (?, ?) ON CONFLICT DO NOTHING')
   const otherHosts = db.prepare('SELECT host FROM hosts WHERE host <> ? ORDER BY seen, host').pluck()
@@ -50,103 +45,117 @@ export function prepareAppend(
 
   const served = (id: number) => reads.find(id) as StoredSignature
 
-  const log = (change: Omit<Change, 'seq' | 'hash' | 'reason'>) => {
-    const head = reads.head()
-    const row = { ...change, seq: head.seq + 1, reason: null }
-    const hash = Buffer.from(chainHash(head.hash, row), 'hex')
-    insertChange.run(row.seq, row.time, row.kind, row.signature, row.actor, row.reason, hash)
-  }
-
-  const add = (id: number, signature: NewSignature, { place, location }: Located) => {
+  /** Stores it, or finds it where it was stored before and taken away. */
+  const store = (signature: NewSignature, { place, location }: Located, returning: number | null): number => {
     const { identity, sha256, format, dockerReference, signer, blob, checks } = signature
-    insertSignature.run(
-      id,
-      place,
-      location,
-      Buffer.from(identity, 'hex'),
-      Buffer.from(sha256, 'hex'),
-      format,
-      dockerReference,
-      signer?.unverifiedKeyId ?? null,
-      signer?.unverifiedFingerprint ?? null,
-      signer?.unverifiedCreated ?? null,
-      signer?.unverifiedExpires ?? null,
-      blob,
-    )
+    const id = returning ?? reads.head().seq + 1
+    if (returning === null)
+      insertSignature.run(
+        id,
+        place,
+        location,
+        Buffer.from(identity, 'hex'),
+        Buffer.from(sha256, 'hex'),
+        format,
+        dockerReference,
+        signer?.unverifiedKeyId ?? null,
+        signer?.unverifiedFingerprint ?? null,
+        signer?.unverifiedCreated ?? null,
+        signer?.unverifiedExpires ?? null,
+        blob,
+        signature.source ? 0 : 1,
+      )
+    else superseding.revive(id)
     verdicts.addFirstChecks(id, checks, signer)
-  }
-
-  const takeNewSlots = (id: number, signature: NewSignature, seconds: number, { location }: Located) => {
-    const { slots } = room.get(location) as Room
-    insertSlot.run(location, slots + 1, id, seconds)
-    takeViewSlots(id, signature, seconds)
+    // Whose it was before it was withdrawn, it is again; if nobody has it any more, it is of whoever wants it back.
+    if (returning === null || !signature.reinstate || !sources.isAnybodys(id))
+      sources.contribute(id, signature.source)
+    return id
   }
 
   /**
    * A full view keeps its first signatures: the repository has them all. What is in it from another repository stays,
    * unless it is a copy that no key has made: that gives its slot away.
    */
-  const takeViewSlots = (id: number, signature: NewSignature, seconds: number) => {
+  const takeViewSlots = (id: number, signature: NewSignature, moment: Moment) => {
+    const seconds = Math.floor(moment.time / 1000)
     for (const view of signature.views) {
       const { location } = locate(view)
       const copies = inView.all(location, Buffer.from(signature.identity, 'hex')) as Copy[]
       if (copies.some((copy) => copy.id === id || superseding.isAsGood(copy.id, signature))) continue
-      const { slots, bytes } = room.get(location) as Room
+      const { slots: taken, bytes } = room(location)
       const worse = copies.find(({ modified, size }) => {
         return modified < seconds && bytes - size + signature.blob.length <= maxBytesPerLocation
       })
-      if (worse) giveSlot.run(id, seconds, location, worse.slot)
-      else if (slots < maxSlot && bytes + signature.blob.length <= maxBytesPerLocation)
-        insertSlot.run(location, slots + 1, id, seconds)
+      if (worse) slots.replace(location, worse.id, id, moment)
+      else if (taken < maxSlot && bytes + signature.blob.length <= maxBytesPerLocation)
+        slots.add(location, id, moment)
     }
   }
 
-  return (signature: NewSignature, { mayWait }: { mayWait: boolean }): Appended | Wait => {
+  return (signature: NewSignature, moment: Moment): Appended => {
     const located = locate(signature.home)
+    const isForgiven = unwanted.refuse(located.place, signature)
+    const { time } = moment
+    const reason = signature.reinstate?.reason ?? null
     const present = superseding.sameIdentity(located.location, signature)
-    if (present?.isAsGood)
+    if (present && present.servedAs !== null && present.isAsGood) {
+      sources.contribute(present.id, signature.source)
+      const logged = isForgiven && log.signature(present.id)
+      if (logged) {
+        log.write('reinstated', logged, { time, actor: signature.actor, reason })
+        log.write('superseded', logged, { time, actor: signature.actor })
+      }
       return { outcome: 'present', signature: served(present.servedAs), otherHosts: null }
-
-    const time = clock()
-    const seconds = Math.floor(time / 1000)
+    }
     const later = superseding.later(located.location, signature)
-    let earlier = later ? null : (present?.servedAs ?? superseding.earlier(located.location, signature))
-    if (earlier !== null && superseding.lastChange(earlier) >= seconds) {
-      const wait = (superseding.lastChange(earlier) + 1) * 1000 - time
-      if (mayWait && wait <= 1000) return { wait }
-      // Whoever signs faster than a slot may change, or after a clock that was ahead, takes another one.
-      earlier = null
-    }
+    const earlier = later === null ? earlierOf(superseding, located, signature, present, moment) : null
     if (later === null) {
-      const { slots, bytes } = room.get(located.location) as Room
+      const { slots: taken, bytes } = room(located.location)
       const given = earlier === null ? { slots: 0, bytes: 0 } : { slots: 1, bytes: superseding.size(earlier) }
-      requireRoom(signature, { slots: slots - given.slots, bytes: bytes - given.bytes })
+      requireRoom(signature, { slots: taken - given.slots, bytes: bytes - given.bytes })
     }
 
-    const id = reads.head().seq + 1
-    const change = {
-      time,
-      actor: signature.actor,
-      repository: signature.home.name,
-      digest: signature.home.digest,
-    }
-    const { identity, sha256 } = signature
-    add(id, signature, located)
-    log({ ...change, kind: 'added', signature: id, identity, sha256 })
+    const returning = present?.servedAs === null ? present.sameBytes : null
+    const id = store(signature, located, returning)
+    const { identity, sha256, actor } = signature
+    const logged = { id, repository: signature.home.name, digest: signature.home.digest, identity, sha256 }
+    const kind = returning === null && !isForgiven ? 'added' : 'reinstated'
+    log.write(kind, logged, { time, actor, reason })
     if (later !== null) {
       superseding.markSuperseded(id, later)
-      log({ ...change, kind: 'superseded', signature: id, identity, sha256 })
+      log.write('superseded', logged, { time, actor })
     } else if (earlier !== null) {
-      log({ ...change, kind: 'superseded', signature: earlier, ...superseding.hashesOf(earlier) })
-      superseding.handOver(earlier, id, signature.blob.length, seconds)
-      takeViewSlots(id, signature, seconds)
-    } else takeNewSlots(id, signature, seconds, located)
+      log.write('superseded', log.signature(earlier) ?? logged, { time, actor })
+      superseding.handOver(earlier, id, signature.blob.length, moment)
+      takeViewSlots(id, signature, moment)
+    } else {
+      slots.add(located.location, id, moment)
+      takeViewSlots(id, signature, moment)
+    }
     return {
       outcome: later === null ? 'added' : 'present',
       signature: served(later ?? id),
       otherHosts: firstSight(signature.host, time),
     }
   }
+}
+
+/** What the new one takes the slots of. Whoever signs faster than a slot may change, takes another one. */
+function earlierOf(
+  superseding: Superseding,
+  { location }: Located,
+  signature: NewSignature,
+  present: { servedAs: number | null } | null,
+  { time, mayWait }: Moment,
+): number | null {
+  const earlier = present?.servedAs ?? superseding.earlier(location, signature)
+  if (earlier === null) return null
+  const last = superseding.lastChange(earlier)
+  if (last < Math.floor(time / 1000)) return earlier
+  const wait = (last + 1) * 1000 - time
+  if (mayWait && wait <= 1000) throw new NextSecond(wait)
+  return null
 }
 
 /** A signature of the same identity, in a view. */
@@ -165,6 +174,15 @@ interface Room {
 interface Located {
   place: number
   location: number
+}
+
+/** How much a location holds: also what is only there for readers under way counts. */
+export function prepareRoom(db: Connection): (location: number) => Room {
+  const room = db.prepare(
+    `SELECT count(*) AS slots, coalesce(sum(length(s.blob)), 0) AS bytes
+     FROM slots sl JOIN signatures s ON s.id = sl.signature WHERE sl.location = ?`,
+  )
+  return (location) => room.get(location) as Room
 }
 
 function requireRoom({ home, blob }: NewSignature, { slots, bytes }: Room): void {

@@ -72,12 +72,24 @@ function open(file: string): Connection {
     db.pragma('foreign_keys = OFF')
     migrate(db, file)
     db.pragma('foreign_keys = ON')
+    keepPlans(db)
     return db
   } catch (cause) {
     db?.close()
     if (cause instanceof Refusal) throw cause
     throw new Refusal('data-folder', `${file} cannot be opened: ${(cause as Error).message}`, { cause })
   }
+}
+
+/**
+ * With SQLITE_ENABLE_STAT4, which better-sqlite3 sets, a statement is prepared anew whenever a parameter is bound that its
+ * plan might depend on (sqlite.org/c3ref/prepare.html): several times the work of most statements here. Of an expression
+ * the plan does not depend, and the unary plus makes one of any value without changing it (sqlite.org/lang_expr.html). No
+ * statement of this program has a question mark or an at sign that is no parameter.
+ */
+function keepPlans(db: Connection): void {
+  const prepare = db.prepare.bind(db)
+  db.prepare = ((sql: string) => prepare(sql.replaceAll(/[?@]\w*/g, '+$&'))) as typeof db.prepare
 }
 
 /**

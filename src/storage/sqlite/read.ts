@@ -20,6 +20,7 @@ import {
   type ChangeRow,
   changeColumns,
   changeJoins,
+  keyIdOf,
   type LocationRow,
   location,
   type SignatureRow,
@@ -29,44 +30,6 @@ import {
   timesOf,
 } from './rows.ts'
 import type { VerdictStatements } from './verdicts.ts'
-
-/** Signatures of which the tables say different things, where no constraint of the schema forbids it. */
-const contradictions = [
-  {
-    rows: 'SELECT s.id FROM signatures s JOIN locations l ON l.id = s.location WHERE l.place <> s.place',
-    means: 'is at another repository than its location',
-  },
-  {
-    rows: 'SELECT id FROM signatures s WHERE NOT EXISTS (SELECT 1 FROM changes c WHERE c.seq = s.id AND c.signature = s.id)',
-    means: 'was never added: the log does not know it',
-  },
-  {
-    rows: `SELECT id FROM signatures s WHERE NOT EXISTS (SELECT 1 FROM slots WHERE location = s.location AND signature = s.id)
-      AND (SELECT kind FROM changes WHERE signature = s.id ORDER BY seq DESC LIMIT 1) IN ('added', 'reinstated')`,
-    means: 'has no slot, and no change took it away',
-  },
-  {
-    rows: `SELECT id FROM signatures s WHERE superseded_by IS NULL
-      AND NOT EXISTS (SELECT 1 FROM checks WHERE signature = s.id)`,
-    means: 'is in no listing by verdict',
-  },
-  {
-    rows: `SELECT DISTINCT s.id FROM slots sl JOIN signatures s ON s.id = sl.signature
-      JOIN locations l ON l.id = sl.location JOIN places p ON p.id = l.place
-      JOIN locations home ON home.id = s.location
-      WHERE l.digest <> home.digest OR (p.kind = 'repository' AND l.id <> home.id)`,
-    means: 'has a slot where it does not belong',
-  },
-]
-
-function integrityCheck(db: Connection): string[] {
-  try {
-    const found = db.pragma('integrity_check') as { integrity_check: string }[]
-    return found.map((row) => row.integrity_check).filter((text) => text !== 'ok')
-  } catch (error) {
-    return [(error as Error).message]
-  }
-}
 
 /** A page ends where so many were looked at, however few of them were asked for: readers must not wait for it. */
 const maxExamined = 2000
@@ -83,11 +46,6 @@ function isAnswer({ signer, verdict }: StoredSignature, { key, verdict: wanted }
   return (signer?.unverifiedFingerprint ?? key) === key
 }
 
-/** Of a version 6 key the id is the start of the fingerprint, of others its end. */
-function keyIdOf(key: string): string {
-  return key.length === 64 ? key.slice(0, 16) : key.slice(-16)
-}
-
 /** Every query that changes nothing, prepared once. */
 export function prepareReads(db: Connection, verdicts: VerdictStatements) {
   const dataVersion = db.prepare('PRAGMA data_version').pluck()
@@ -95,22 +53,26 @@ export function prepareReads(db: Connection, verdicts: VerdictStatements) {
   const head = db.prepare('SELECT seq, lower(hex(hash)) AS hash FROM changes ORDER BY seq DESC LIMIT 1')
   const position = db.prepare('SELECT seq, lower(hex(hash)) AS hash FROM changes WHERE seq = ?')
   const slots = db.prepare(
-    `SELECT sl.slot, lower(hex(s.sha256)) AS sha256, sl.modified, s.blob
+    `SELECT sl.slot, lower(hex(s.sha256)) AS sha256, sl.modified, sl.leaves, s.blob
      FROM places p JOIN locations l ON l.place = p.id AND l.digest = ?
        JOIN slots sl ON sl.location = l.id JOIN signatures s ON s.id = sl.signature
      WHERE p.name = ? AND p.kind = ? ORDER BY sl.slot`,
   )
-  const touched = db.prepare(
-    `SELECT DISTINCT p.kind, p.name, l.digest
-     FROM changes c JOIN slots sl ON sl.signature = c.signature
-       JOIN locations l ON l.id = sl.location JOIN places p ON p.id = l.place
-     WHERE c.seq > ? AND c.seq <= ? ORDER BY c.seq`,
+  const version = db.prepare('SELECT coalesce(max(version), 0) FROM locations').pluck()
+  const changed = db.prepare(
+    `SELECT p.kind, p.name, l.digest, l.version FROM locations l JOIN places p ON p.id = l.place
+     WHERE l.version > ? ORDER BY l.version LIMIT ?`,
   )
   const locations = db.prepare(
     `SELECT l.id, p.kind, p.name, l.digest FROM locations l JOIN places p ON p.id = l.place
      WHERE l.id > ? AND EXISTS (SELECT 1 FROM slots sl WHERE sl.location = l.id) ORDER BY l.id LIMIT ?`,
   )
   const holds = db.prepare('SELECT 1 FROM signatures WHERE sha256 = ? LIMIT 1').pluck()
+  const blob = db
+    .prepare(
+      `SELECT blob FROM signatures s WHERE sha256 = ? AND EXISTS (SELECT 1 FROM slots WHERE signature = s.id) LIMIT 1`,
+    )
+    .pluck()
   const find = db.prepare(`SELECT ${signatureColumns} FROM signatures s ${signatureJoins} WHERE s.id = ?`)
   const added = db.prepare(
     `SELECT ${addedColumns} FROM signatures s ${addedJoins} WHERE s.id > ? ORDER BY s.id LIMIT ?`,
@@ -126,7 +88,7 @@ export function prepareReads(db: Connection, verdicts: VerdictStatements) {
 
   /** In the order of their numbers, by an index for whatever is asked but the verdict. */
   const rowsBy = ({ repository, digest, key, after = 0 }: Query): Iterable<SignatureRow> => {
-    const conditions = ['s.id > @after', 's.superseded_by IS NULL']
+    const conditions = ['s.id > @after', 's.superseded_by IS NULL AND s.gone = 0']
     // Of the conditions given, the index of the narrowest is used; the sign keeps the planner off the others.
     if (digest) conditions.push('l.digest = @digest')
     if (repository)
@@ -171,10 +133,11 @@ export function prepareReads(db: Connection, verdicts: VerdictStatements) {
 
     slots: ({ kind, name, digest }: Location) => slots.all(digest, name, kind) as Slot[],
 
-    touchedAfter(seq: number, limit: number): { locations: Location[]; last: Position } {
-      const end = readHead()
-      const last = end.seq - seq > limit ? (position.get(seq + limit) as Position) : end
-      return { locations: (touched.all(seq, last.seq) as LocationRow[]).map(location), last }
+    version: () => version.get() as number,
+
+    changedSince(since: number, limit: number): { locations: Location[]; version: number; head: Position } {
+      const rows = changed.all(since, limit) as (LocationRow & { version: number })[]
+      return { locations: rows.map(location), version: rows.at(-1)?.version ?? since, head: readHead() }
     },
 
     locations: (after: number, limit: number) =>
@@ -184,6 +147,8 @@ export function prepareReads(db: Connection, verdicts: VerdictStatements) {
       })),
 
     holds: (sha256: string) => holds.get(Buffer.from(sha256, 'hex')) !== undefined,
+
+    blob: (sha256: string) => (blob.get(Buffer.from(sha256, 'hex')) as Buffer | undefined) ?? null,
 
     find(id: number): StoredSignature | null {
       const row = find.get(id) as SignatureRow | undefined
@@ -212,19 +177,6 @@ export function prepareReads(db: Connection, verdicts: VerdictStatements) {
       (added.all(after, limit) as AddedRow[]).map(addedSignature),
 
     changesAfter: (seq: number, limit: number) => changes.all(seq, limit) as ChangeRow[] as Change[],
-
-    integrity: () => {
-      const unsound = integrityCheck(db)
-      // Tables that are no tables any more say nothing.
-      if (unsound.length) return unsound
-      const orphans = db.pragma('foreign_key_check') as { table: string; rowid: number }[]
-      return [
-        ...orphans.map(({ table, rowid }) => `row ${rowid} of ${table} refers to a row that is not there`),
-        ...contradictions.flatMap(({ rows, means }) =>
-          (db.prepare(rows).pluck().all() as number[]).map((id) => `signature ${id} ${means}`),
-        ),
-      ]
-    },
 
     backlog: (): BacklogEntry[] =>
       (backlog.all() as (LocationRow & { error: string | null; since: number })[]).map((row) => ({

@@ -20,10 +20,11 @@ export const addedJoins = `JOIN places p ON p.id = s.place
 /** The same of one that is served. */
 export const signatureColumns = `${addedColumns}, sl.slot`
 
-export const signatureJoins = `${addedJoins} JOIN slots sl ON sl.signature = s.id AND sl.location = s.location`
+export const signatureJoins = `${addedJoins}
+  JOIN slots sl ON sl.signature = s.id AND sl.location = s.location AND sl.leaves IS NULL`
 
 /** The same, from the slots of a digest: of what was served there once, there may be much more. */
-export const servedByDigest = `locations l CROSS JOIN slots sl ON sl.location = l.id
+export const servedByDigest = `locations l CROSS JOIN slots sl ON sl.location = l.id AND sl.leaves IS NULL
   CROSS JOIN signatures s ON s.id = sl.signature AND s.location = l.id
   JOIN places p ON p.id = s.place
   JOIN changes c ON c.seq = s.id`
@@ -96,4 +97,9 @@ export interface ChangeRow extends Omit<Change, 'repository' | 'digest'> {
   kind: ChangeKind
   repository: string
   digest: string
+}
+
+/** Of a version 6 key the id is the start of the fingerprint, of others its end. */
+export function keyIdOf(key: string): string {
+  return key.length === 64 ? key.slice(0, 16) : key.slice(-16)
 }

@@ -3,12 +3,20 @@ import type { Location } from '../../reference/tree-path.ts'
 import type { Storage, TokenRecord } from '../storage.ts'
 import { prepareAppend, prepareLocate } from './append.ts'
 import { connect } from './connection.ts'
+import { prepareFeed } from './feed.ts'
+import { prepareFolders } from './folders.ts'
 import { groupCommit } from './group-commit.ts'
+import { integrity } from './integrity.ts'
 import { holdLock } from './lock.ts'
+import { prepareLog } from './log.ts'
 import { newEpoch } from './migrate.ts'
 import { prepareReads } from './read.ts'
+import { prepareRetract } from './retract.ts'
+import { type Moment, NextSecond, prepareSlots } from './slots.ts'
+import { prepareSources } from './sources.ts'
 import { prepareVerdicts } from './verdicts.ts'
 import { layOutViews } from './views.ts'
+import { prepareWithdrawing } from './withdraw.ts'
 
 /**
  * The embedded store: one SQLite file in WAL mode, `synchronous=FULL`. Any number of threads and processes of one
@@ -29,7 +37,14 @@ export function openSqlite({
   const verdicts = prepareVerdicts(db, clock)
   const reads = prepareReads(db, verdicts)
   const write = groupCommit(db)
-  const append = prepareAppend(db, reads, verdicts, clock)
+  const log = prepareLog(db, reads)
+  const slots = prepareSlots(db)
+  const sources = prepareSources(db)
+  const append = prepareAppend(db, { reads, log, slots, sources, verdicts })
+  const withdrawals = prepareWithdrawing(db, log, slots, verdicts)
+  const retract = prepareRetract(db, { log, slots, sources, verdicts, withdrawals })
+  const folders = prepareFolders(db)
+  const feed = prepareFeed(db)
   const locate = prepareLocate(db)
   const mark = db.prepare(
     `INSERT INTO tree_backlog VALUES (?, ?, ?) ON CONFLICT (location) DO UPDATE SET error = excluded.error`,
@@ -50,15 +65,21 @@ export function openSqlite({
       return value
     })
 
-  return {
-    async append(signature) {
-      for (let patience = 2; ; patience--) {
-        const done = await writeHere(() => append(signature, { mayWait: patience > 0 }))
-        if ('outcome' in done) return done
-        await wait(done.wait)
+  /** A job that changes slots, which may wait for the next second. */
+  const writeSlots = async <T>(job: (moment: Moment) => T): Promise<T> => {
+    for (let patience = maxWaits; ; patience--) {
+      try {
+        return await writeHere(() => job({ time: clock(), mayWait: patience > 0 }))
+      } catch (error) {
+        if (!(error instanceof NextSecond)) throw error
+        await wait(error.milliseconds)
       }
-    },
-    configureViews: (views, covers) => writeHere(() => layOutViews(db, views, covers, clock())),
+    }
+  }
+
+  return {
+    append: (signature) => writeSlots((moment) => append(signature, moment)),
+    configureViews: (views) => writeHere(() => layOutViews(db, views, clock())),
     renewEpoch: () =>
       writeHere(() => {
         const epoch = newEpoch()
@@ -68,7 +89,6 @@ export function openSqlite({
     lease: async (name) => holdLock(dataFolder, name, 0),
 
     epoch: async () => reads.meta('epoch'),
-    generation: async () => Number(reads.meta('generation')),
     head: async () => reads.head(),
     position: async (seq) => reads.position(seq),
     news() {
@@ -78,20 +98,49 @@ export function openSqlite({
       unseenWrites = 0
       return news
     },
-    touchedAfter: async (seq, limit) => reads.touchedAfter(seq, limit),
+    version: async () => reads.version(),
+    changedSince: async (version, limit) => reads.changedSince(version, limit),
     slots: async (location) => reads.slots(location),
+    folder: async (path, after, limit) => folders.folder(path, after, limit),
     locations: async (after, limit) => reads.locations(after, limit),
     holds: async (sha256) => reads.holds(sha256),
+    blob: async (sha256) => reads.blob(sha256),
     find: async (id) => reads.find(id),
     list: async (query) => reads.list(query),
     added: async (after, limit) => reads.added(after, limit),
     changesAfter: async (seq, limit) => reads.changesAfter(seq, limit),
-    integrity: async () => reads.integrity(),
+    changesWithBlobs: async (seq, limit, maxBytes) => feed.changesWithBlobs(seq, limit, maxBytes),
+    standing: async (query) => withdrawals.standing(query),
+    bannedKeys: async () => withdrawals.bannedKeys(),
+    integrity: async () => integrity(db),
+
+    withdraw: (signatures, why) => writeSlots((moment) => withdrawals.withdraw(signatures, why, moment)),
+    withdrawn: async (signature) => withdrawals.withdrawn(signature),
+    banKey: (key) => writeHere(() => withdrawals.banKey(key)),
+    unbanKey: (fingerprint) => writeHere(() => withdrawals.unbanKey(fingerprint)),
+    endGrace: async (limit, graceSeconds) =>
+      withdrawals.isGraceDue(clock())
+        ? writeSlots((moment) => withdrawals.endGrace(limit, graceSeconds, moment))
+        : true,
+
+    confirm: (source, keys, round) => writeHere(() => sources.confirm(source, keys, round)),
+    retract: (source, keys, why) => writeSlots((moment) => retract(source, keys, why, moment)),
+    unconfirmed: async (source, round, limit) => sources.unconfirmed(source, round, limit),
+    contributed: async (source, limit) => sources.count(source, limit),
+    sourceState: async (source) => sources.state(source),
+    setSourceState: (source, state) => writeHere(() => sources.setState(source, state)),
+    setSourceStatus: (source, status) => writeHere(() => sources.setStatus(source, status)),
+    sources: async () => sources.all(),
+    sourcePage: async (source, path) => sources.page(source, path),
+    setSourcePages: (source, pages) => writeHere(() => sources.setPages(source, pages)),
+    sourcePages: async (source, after, limit) => sources.pages(source, after, limit),
 
     setKeyring: (keys) => writeHere(() => verdicts.setKeyring(keys)),
     keyring: async () => verdicts.keyring(),
     untried: async (fingerprint, after, limit) => verdicts.untried(fingerprint, after, limit),
     addChecks: (checks) => writeHere(() => verdicts.addChecks(checks)),
+    revived: async (limit) => verdicts.revived(limit),
+    settleRevived: (signatures) => writeHere(() => verdicts.settleRevived(signatures)),
     setTried: (signature) => writeHere(() => verdicts.setTried(signature)),
     turnStandings: async (limit) =>
       verdicts.isTurnDue() ? writeHere(() => verdicts.turnStandings(limit)) : true,
@@ -113,6 +162,9 @@ export function openSqlite({
     close: async () => void db.close(),
   }
 }
+
+/** How often a job waits for the next second, before it does without. */
+const maxWaits = 2
 
 interface TokenRow extends Omit<TokenRecord, 'scopes'> {
   scopes: string

@@ -54,7 +54,8 @@ export function prepareVerdicts(db: Connection, clock: () => number) {
     .pluck()
   const untried = db.prepare(
     `SELECT s.id, s.blob FROM signatures s JOIN keys k ON k.fingerprint = @fingerprint
-     WHERE s.unverified_key_id = k.key_id AND s.id > @after AND s.superseded_by IS NULL
+     WHERE s.unverified_key_id = k.key_id AND s.id > @after
+       AND s.superseded_by IS NULL AND s.gone = 0
        AND (s.unverified_fingerprint IS NULL OR s.unverified_fingerprint = k.fingerprint)
        AND NOT EXISTS (SELECT 1 FROM checks c WHERE c.signature = s.id AND c.key = k.id)
      ORDER BY s.id LIMIT @limit`,
@@ -66,6 +67,12 @@ export function prepareVerdicts(db: Connection, clock: () => number) {
     'INSERT INTO checks (key, standing, signature, turns) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
   )
   const forget = db.prepare('DELETE FROM checks WHERE signature = ?')
+  const makeNobodys = db.prepare(`INSERT INTO checks VALUES (${nobody}, 'unknown', ?, NULL)`)
+  const insertRevived = db.prepare('INSERT INTO revived VALUES (?) ON CONFLICT DO NOTHING')
+  const revived = db.prepare(
+    'SELECT s.id, s.blob FROM revived r JOIN signatures s ON s.id = r.signature ORDER BY s.id LIMIT ?',
+  )
+  const dropRevived = db.prepare('DELETE FROM revived WHERE signature = ?')
   const forgetNobody = db.prepare(
     `DELETE FROM checks WHERE key = ${nobody} AND standing = 'unknown' AND signature = ?`,
   )
@@ -178,6 +185,18 @@ export function prepareVerdicts(db: Connection, clock: () => number) {
     /** Of a signature that is new: a trigger has made it nobody's. */
     addFirstChecks(signature: number, checks: readonly StoredCheck[], times: SignatureTimes | null): void {
       if (times) for (const check of checks) addCheck(signature, check, times)
+    },
+
+    /** Of one that is served again: as if it were new. */
+    revive(signature: number): void {
+      forget.run(signature)
+      makeNobodys.run(signature)
+    },
+    /** Of one that comes back without having been tried anew. */
+    mustTry: (signature: number): void => void insertRevived.run(signature),
+    revived: (limit: number) => revived.all(limit) as { id: number; blob: Buffer }[],
+    settleRevived(signatures: readonly number[]): void {
+      for (const signature of signatures) dropRevived.run(signature)
     },
 
     /** Of one that is no longer served: listings must not come across it. */

@@ -1,3 +1,4 @@
+import { matches, parsePattern } from '../../access/pattern.ts'
 import type { Repository } from '../../reference/repository.ts'
 import { maxSlot } from '../../reference/tree-path.ts'
 import { type DigestView, maxBytesPerLocation } from '../storage.ts'
@@ -5,41 +6,54 @@ import type { Connection } from './connection.ts'
 
 /**
  * Lays out the slots of the digest views that are new or changed, and takes away those of the views that are gone, as
- * one job of a transaction. Views that stay as they were keep every slot. The tree hears of it through the backlog.
+ * one job of a transaction. Views that stay as they were keep every slot.
  */
-export function layOutViews(
-  db: Connection,
-  views: readonly DigestView[],
-  covers: (view: DigestView, repository: Repository) => boolean,
-  time: number,
-): void {
-  const before = JSON.parse(
-    db.prepare("SELECT value FROM meta WHERE key = 'views'").pluck().get() as string,
-  ) as DigestView[]
+export function layOutViews(db: Connection, views: readonly DigestView[], time: number): void {
+  const before = JSON.parse(prepareViews(db).get() as string) as DigestView[]
   const known = new Set(before.map((view) => JSON.stringify(view)))
   const wanted = new Set(views.map((view) => JSON.stringify(view)))
   if (known.size === wanted.size && known.isSubsetOf(wanted)) return
 
   for (const view of before) if (!wanted.has(JSON.stringify(view))) takeDown(db, view, time)
-  for (const view of views) if (!known.has(JSON.stringify(view))) layOut(db, view, covers, time)
+  for (const view of views) if (!known.has(JSON.stringify(view))) layOut(db, view, time)
   db.prepare("UPDATE meta SET value = ? WHERE key = 'views'").run(JSON.stringify(views))
-  db.prepare("UPDATE meta SET value = value + 1 WHERE key = 'generation'").run()
+}
+
+function prepareViews(db: Connection) {
+  return db.prepare("SELECT value FROM meta WHERE key = 'views'").pluck()
+}
+
+/** Whether a view shows the signatures of a repository. */
+function covers({ repositories }: DigestView, repository: Repository): boolean {
+  return repositories.some((pattern) => matches(parsePattern(pattern), repository))
 }
 
 function takeDown(db: Connection, { base }: DigestView, time: number): void {
-  const within = `location IN (SELECT l.id FROM locations l JOIN places p ON p.id = l.place WHERE p.name = ? AND p.kind = 'view')`
+  const place = db
+    .prepare("SELECT id FROM places WHERE name = ? AND kind = 'view'")
+    .pluck()
+    .get(base) as number
+  touchAll(db, place, time)
   db.prepare(
-    `INSERT INTO tree_backlog SELECT DISTINCT location, NULL, ? FROM slots WHERE ${within} ON CONFLICT DO NOTHING`,
-  ).run(time, base)
-  db.prepare(`DELETE FROM slots WHERE ${within}`).run(base)
+    `UPDATE locations SET vacated = max(vacated, (SELECT coalesce(max(modified), 0) FROM slots WHERE location = locations.id))
+     WHERE place = ?`,
+  ).run(place)
+  db.prepare('DELETE FROM slots WHERE location IN (SELECT id FROM locations WHERE place = ?)').run(place)
 }
 
-function layOut(
-  db: Connection,
-  view: DigestView,
-  covers: (view: DigestView, repository: Repository) => boolean,
-  time: number,
-): void {
+/** Says of every location of a view that what it serves has changed. */
+function touchAll(db: Connection, place: number, time: number): void {
+  const seconds = Math.floor(time / 1000)
+  const version = db.prepare('SELECT coalesce(max(version), 0) FROM locations').pluck().get()
+  db.prepare('UPDATE locations SET version = ? + id, changed = max(changed, ?) WHERE place = ?').run(
+    version,
+    seconds,
+    place,
+  )
+  db.prepare('UPDATE places SET changed = max(changed, ?) WHERE id = ?').run(seconds, place)
+}
+
+function layOut(db: Connection, view: DigestView, time: number): void {
   db.prepare("INSERT INTO places (name, kind) VALUES (?, 'view') ON CONFLICT DO NOTHING").run(view.base)
   const place = db
     .prepare("SELECT id FROM places WHERE name = ? AND kind = 'view'")
@@ -53,7 +67,7 @@ function layOut(
   }[]
   for (const { id, name } of repositories) if (covers(view, name)) cover.run(id)
 
-  const chosen = `FROM signatures s JOIN covered USING (place) JOIN slots sl ON sl.signature = s.id AND sl.location = s.location
+  const chosen = `FROM signatures s JOIN covered USING (place) JOIN slots sl ON sl.signature = s.id AND sl.location = s.location AND sl.leaves IS NULL
     JOIN locations home ON home.id = s.location`
   db.prepare(
     `INSERT INTO locations (place, digest) SELECT DISTINCT ?, home.digest ${chosen} WHERE true ON CONFLICT DO NOTHING`,
@@ -61,8 +75,8 @@ function layOut(
   // One signature at two repositories of a view is one signature there: the first that came, of copies that a key made.
   db.prepare(
     `INSERT INTO slots (location, slot, signature, modified)
-     SELECT location, slot, id, ? FROM (
-       SELECT l.id AS location, first.id, row_number() OVER earlier AS slot, sum(first.bytes) OVER earlier AS bytes
+     SELECT location, slot, id, max(?, vacated + 1) FROM (
+       SELECT l.id AS location, l.vacated, first.id, row_number() OVER earlier AS slot, sum(first.bytes) OVER earlier AS bytes
        FROM (
          SELECT s.id, home.digest, length(s.blob) AS bytes, row_number() OVER (
            PARTITION BY home.digest, s.identity
@@ -73,8 +87,51 @@ function layOut(
        WINDOW earlier AS (PARTITION BY l.id ORDER BY first.id)
      ) WHERE slot <= ${maxSlot} AND bytes <= ${maxBytesPerLocation}`,
   ).run(Math.floor(time / 1000), place)
-  db.prepare(
-    `INSERT INTO tree_backlog SELECT l.id, NULL, ? FROM locations l WHERE l.place = ? ON CONFLICT DO NOTHING`,
-  ).run(time, place)
+  touchAll(db, place, time)
   db.exec('DROP TABLE covered')
+}
+
+/** What views show, where signatures come and go. */
+export function prepareShown(db: Connection) {
+  const views = prepareViews(db)
+  const twins = db.prepare(
+    `SELECT s.id, p.name AS repository, view.name AS base
+     FROM signatures gone JOIN locations home ON home.id = gone.location
+       JOIN locations here ON here.id = @location JOIN places view ON view.id = here.place AND view.kind = 'view'
+       JOIN locations l ON l.digest = home.digest
+       JOIN signatures s ON s.location = l.id AND s.identity = gone.identity
+       JOIN places p ON p.id = s.place
+     WHERE gone.id = @signature AND s.id <> gone.id
+       AND EXISTS (SELECT 1 FROM slots WHERE location = s.location AND signature = s.id AND leaves IS NULL)
+       AND NOT EXISTS (SELECT 1 FROM slots WHERE location = @location AND signature = s.id)
+     ORDER BY EXISTS (SELECT 1 FROM checks c WHERE c.signature = s.id AND c.standing = 'good') DESC, s.id`,
+  )
+
+  const shown = () => JSON.parse(views.get() as string) as DigestView[]
+
+  return {
+    /** The bases of the views that show a repository. */
+    basesFor: (repository: Repository): string[] =>
+      shown()
+        .filter((view) => covers(view, repository))
+        .map(({ base }) => base),
+
+    /**
+     * What is taken away at one repository may be there at another that the view shows as well. Null at a repository: what
+     * is gone there is gone.
+     */
+    twinOf(location: number, signature: number, gone: ReadonlySet<number>): number | null {
+      const found = twins.all({ location, signature }) as {
+        id: number
+        repository: Repository
+        base: string
+      }[]
+      if (!found.length) return null
+      const bases = shown()
+      const twin = found.find(({ id, repository, base }) => {
+        return !gone.has(id) && bases.some((view) => view.base === base && covers(view, repository))
+      })
+      return twin?.id ?? null
+    },
+  }
 }

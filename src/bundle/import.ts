@@ -1,0 +1,223 @@
+import type { Principal } from '../access/principal.ts'
+import type { Admit } from '../admission/admit.ts'
+import { isRepository, type Repository } from '../reference/repository.ts'
+import { Refusal, type RefusalCode } from '../refusal.ts'
+import { readSignature } from '../signature/signature.ts'
+import type { SourceKey } from '../storage/sources.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { Scope } from './head.ts'
+import type { Entry, Gone } from './lines.ts'
+import type { UntrustedBundle } from './read.ts'
+import { formatState, parseState, requireContinuity, sourceName, stateAfter } from './state.ts'
+
+/** What became of a bundle. */
+export interface BundleReport {
+  epoch: string
+  scope: Scope
+  /** Changes after `from` up to `to`. */
+  from: number
+  to: number
+  added: number
+  present: number
+  /** Those that are no longer served here, because the bundle says that they are not where it is from. */
+  removed: number
+  leftOut: number
+  /** How often each reason was met. */
+  reasons: Partial<Record<RefusalCode, number>>
+  /** The first ten thousand. */
+  refused: LeftOut[]
+  /** The first thousand, each once. */
+  warnings: string[]
+}
+
+export interface LeftOut {
+  repository: string
+  digest: string
+  identity: string
+  code: RefusalCode
+  detail: string
+}
+
+export interface BundleImportOptions {
+  admit: Admit
+  storage: Pick<Storage, 'lease' | 'confirm' | 'retract' | 'unconfirmed' | 'sourceState' | 'setSourceState'>
+  /** Everything is put below it; null: where it was. */
+  prefix: Repository | null
+  /** Of a signature. */
+  maxBytes: number
+  allowOlder: boolean
+  /** How long the last slot stays where it was, when another signature has gone. */
+  graceSeconds: number
+  onProgress?: (done: number) => void
+}
+
+const maxRefusedShown = 10_000
+const maxWarnings = 1000
+
+/** A bundle is no signer: what it brings keeps the place that it had, and admission asks the policy as of any upload. */
+const importer: Principal = { name: 'import', scopes: [{ action: 'admin' }] }
+
+const retractedAtOnce = 500
+
+interface Import extends BundleImportOptions {
+  source: { name: string; round: number }
+  to: number
+  report: BundleReport
+}
+
+/**
+ * Takes in a bundle, through admission alone. A signature is here as long as the bundles of its log have it, somebody
+ * else has it, or it was uploaded here. After an interruption the same import again comes to the same end.
+ * @throws Refusal bundle-gap, bundle-older, before anything is taken in; bundle-invalid, busy, disk-full at any time: what
+ * was admitted until then stays. What is wrong with one signature is in the report
+ */
+export async function importBundle(
+  bundle: UntrustedBundle,
+  options: BundleImportOptions,
+): Promise<BundleReport> {
+  const lease = await options.storage.lease('bundle')
+  if (!lease) throw new Refusal('busy', 'Another bundle is being imported into this data folder')
+  try {
+    return await importAlone(bundle, options)
+  } finally {
+    lease.release()
+  }
+}
+
+async function importAlone(bundle: UntrustedBundle, options: BundleImportOptions): Promise<BundleReport> {
+  const { head } = bundle
+  const { storage, prefix, allowOlder } = options
+  const name = sourceName(head, prefix)
+  const before = parseState(await storage.sourceState(name))
+  requireContinuity(head, before, { allowOlder })
+  // What an earlier import saw and did not end with says nothing of this bundle.
+  const state = { ...before, round: before.round + 1 }
+  await storage.setSourceState(name, formatState(state))
+
+  const { epoch, scope, from, to } = head
+  const report: BundleReport = {
+    epoch,
+    scope,
+    from: from.seq,
+    to: to.seq,
+    added: 0,
+    present: 0,
+    removed: 0,
+    leftOut: 0,
+    reasons: {},
+    refused: [],
+    warnings: [],
+  }
+  const run: Import = { ...options, source: { name, round: state.round }, to: to.seq, report }
+  // Additions come first, so that what supersedes a signature is there before that goes.
+  for await (const part of bundle.parts()) {
+    if (part.kind === 'signatures') await takeSignatures(run, part.entries, part.blobs)
+    else
+      await retract(
+        run,
+        part.gone.flatMap((gone) => keyOf(run, gone) ?? []),
+      )
+  }
+  if (scope === 'whole') await retractMissing(run)
+  await storage.setSourceState(name, formatState(stateAfter(head, state)))
+  return report
+}
+
+async function takeSignatures(
+  run: Import,
+  entries: readonly Entry[],
+  blobs: ReadonlyMap<string, Uint8Array>,
+): Promise<void> {
+  const { storage, source, report, onProgress } = run
+  const named = new Map<string, { entry: Entry; key: SourceKey }>()
+  for (const entry of entries) {
+    const key = keyOf(run, entry)
+    if (key) named.set(nameOf(key), { entry, key })
+    else leaveOut(run, entry, new Refusal('name-too-long', `It does not fit below ${run.prefix}`))
+  }
+  const keys = [...named.values()].map(({ key }) => key)
+  const missing = await storage.confirm(source.name, keys, source.round)
+  report.present += keys.length - missing.length
+
+  // Many at once share a commit; those of one digest keep their order.
+  const byDigest = Map.groupBy(missing, ({ repository, digest }) => `${repository}@${digest}`)
+  const ends = await Promise.allSettled(
+    [...byDigest.values()].map(async (same) => {
+      for (const key of same) {
+        const { entry } = named.get(nameOf(key)) as { entry: Entry }
+        await take(run, entry, key, blobs.get(entry.sha256) as Uint8Array)
+      }
+    }),
+  )
+  for (const end of ends) if (end.status === 'rejected') throw end.reason
+  onProgress?.(report.added + report.present + report.leftOut)
+}
+
+async function take(run: Import, entry: Entry, { repository, digest }: SourceKey, bytes: Uint8Array) {
+  const { admit, source, report, maxBytes } = run
+  try {
+    if (bytes.length > maxBytes)
+      throw new Refusal('too-large', `It has ${bytes.length} bytes; uploads.maxBytes is ${maxBytes}`)
+    // Else the bundle could later tell of the withdrawal of another signature than it brought.
+    if (readSignature(bytes).identity !== entry.identity)
+      throw new Refusal('bundle-invalid', 'It is not the signature that the bundle calls it')
+    const { outcome, warnings } = await admit({
+      bytes,
+      principal: importer,
+      actor: source.name,
+      repository,
+      digest,
+      source,
+    })
+    report[outcome]++
+    for (const warning of warnings) warn(report, warning)
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.code === 'busy' || error.code === 'disk-full') throw error
+    leaveOut(run, entry, error)
+  }
+}
+
+function leaveOut(
+  { report }: Import,
+  { repository, digest, identity }: Entry,
+  { code, message: detail }: Refusal,
+): void {
+  report.leftOut++
+  report.reasons[code] = (report.reasons[code] ?? 0) + 1
+  if (report.refused.length < maxRefusedShown)
+    report.refused.push({ repository, digest, identity, code, detail })
+}
+
+function warn({ warnings }: BundleReport, warning: string): void {
+  if (warnings.length < maxWarnings && !warnings.includes(warning)) warnings.push(warning)
+}
+
+async function retractMissing(run: Import): Promise<void> {
+  const { storage, source } = run
+  for (;;) {
+    const keys = await storage.unconfirmed(source.name, source.round, retractedAtOnce)
+    if (!keys.length) return
+    await retract(run, keys)
+  }
+}
+
+async function retract(run: Import, keys: readonly SourceKey[]): Promise<void> {
+  const { storage, source, to, graceSeconds, report } = run
+  const why = {
+    actor: source.name,
+    reason: `not served any more at change ${to} of its source`,
+    graceSeconds,
+  }
+  for (let at = 0; at < keys.length; at += retractedAtOnce)
+    report.removed += await storage.retract(source.name, keys.slice(at, at + retractedAtOnce), why)
+}
+
+/** Where it is here; null where that is no repository. */
+function keyOf({ prefix }: Import, { repository, digest, identity }: Entry | Gone): SourceKey | null {
+  const name = prefix === null ? repository : `${prefix}/${repository}`
+  return isRepository(name) ? { repository: name, digest, identity } : null
+}
+
+function nameOf({ repository, digest, identity }: SourceKey): string {
+  return `${repository}@${digest} ${identity}`
+}

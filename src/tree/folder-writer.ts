@@ -1,0 +1,105 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { readdir, rm, rmdir, unlink } from 'node:fs/promises'
+import { basename, dirname, join, relative } from 'node:path'
+import { makeFolder, moveFile, placeFile, syncFolder } from '../durable/durable.ts'
+import { readRegularFile } from '../durable/regular-file.ts'
+import { readPosition, writePosition } from './position.ts'
+import { directoryOf, ownFolder, type Tree } from './tree.ts'
+import type { Writer } from './writer.ts'
+
+/** What may lie in an empty root: a folder of ours, and the one that each new ext file system has. */
+const emptiness = new Set([ownFolder, 'lost+found'])
+
+/** A folder above may go, empty, while one below it is made for another location: then it is made again. */
+const missing = new Set(['ENOENT', 'ENOTDIR'])
+const puts = 3
+
+/** A tree in a folder of a local file system. */
+export function folderWriter(tree: Tree): Writer {
+  const { root, staging } = tree
+  return {
+    position: () => readPosition(tree),
+    setPosition: (position) => writePosition(tree, position),
+    isEmpty: async () => (await entries(root)).every((name) => emptiness.has(name)),
+    async begin() {
+      await makeFolder(root)
+      await makeFolder(staging)
+      for (const name of await readdir(staging))
+        await rm(join(staging, name), { recursive: true, force: true })
+    },
+    async list(location) {
+      const directory = directoryOf(tree, location)
+      const found = new Map<string, string | null>()
+      for (const name of await entries(directory)) found.set(name, await sha256Of(join(directory, name)))
+      return found
+    },
+    async put(location, name, content, modified) {
+      const directory = directoryOf(tree, location)
+      for (let left = puts - 1; ; left--) {
+        try {
+          await makeFolder(directory)
+          return await placeFile(join(directory, name), content, staging, modified)
+        } catch (error) {
+          if (!left || !missing.has((error as NodeJS.ErrnoException).code ?? '')) throw error
+        }
+      }
+    },
+    remove: (location, name) => unlink(join(directoryOf(tree, location), name)),
+    rescue: (location, name) => rescue(tree, join(directoryOf(tree, location), name)),
+    async settle(location) {
+      const directory = directoryOf(tree, location)
+      await syncFolder(directory).catch(unlessMissing)
+      await removeEmptyFolders(directory, root)
+    },
+  }
+}
+
+/** Moves what the log does not explain to lost+found, under its path and the start of its hash. */
+export async function rescue(tree: Tree, file: string): Promise<void> {
+  const suffix = (await sha256Of(file))?.slice(0, 16) ?? `not-a-file-${randomBytes(4).toString('hex')}`
+  const folder = join(tree.lostAndFound, relative(tree.root, dirname(file)))
+  await makeFolder(folder)
+  await moveFile(file, join(folder, `${basename(file).slice(0, longestKept)}~${suffix}`))
+}
+
+/** Of a name that is moved, in UTF-16 units of three bytes at most: with what is added it stays below 255 bytes. */
+const longestKept = 70
+
+/** Removes a folder of the tree and those above it, as far as they are empty. */
+export async function removeEmptyFolders(directory: string, root: string): Promise<void> {
+  for (let folder = directory; folder !== root && folder.startsWith(root); folder = dirname(folder)) {
+    try {
+      await rmdir(folder)
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code
+      if (code === 'ENOTEMPTY' || code === 'EEXIST') return
+      if (code !== 'ENOENT') throw error
+      continue
+    }
+    await syncFolder(dirname(folder)).catch(unlessMissing)
+  }
+}
+
+/** Null for what is not a regular file, or may not be read. */
+async function sha256Of(file: string): Promise<string | null> {
+  try {
+    const content = await readRegularFile(file)
+    return content && createHash('sha256').update(content).digest('hex')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return null
+    throw error
+  }
+}
+
+async function entries(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory)
+  } catch (error) {
+    unlessMissing(error as NodeJS.ErrnoException)
+    return []
+  }
+}
+
+function unlessMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error
+}

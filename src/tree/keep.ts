@@ -1,0 +1,85 @@
+import { formatLocation, type Location } from '../reference/tree-path.ts'
+import type { Position, Storage } from '../storage/storage.ts'
+import { folderWriter } from './folder-writer.ts'
+import { ForeignTree, project } from './projector.ts'
+import { publishedBacklog, publishedTree, publishLease } from './published.ts'
+import type { ProjectorMessage } from './thread.ts'
+import { treeLease, treeOf } from './tree.ts'
+
+/** How soon a commit of another process is noticed; those of this one are told. */
+const pollMilliseconds = 100
+/** How soon the lease of a projector that ended is taken over. */
+const leaseMilliseconds = 500
+/** How often directories that were set aside are tried again. */
+const retryMilliseconds = 30_000
+const longestStuckMilliseconds = 10_000
+
+/** What keeping a tree needs of the thread that it runs in. */
+export interface Surroundings {
+  stopped(): boolean
+  /** Ends early where the thread is to stop, and with `orNews` where a commit was made. */
+  pause(milliseconds: number, options?: { orNews: boolean }): Promise<void>
+  tell(message: ProjectorMessage): void
+}
+
+/**
+ * Keeps a tree at the head of the log whenever this process holds its lease, until the thread is to stop: that of the
+ * data folder, or with `directory` a published one, which is left alone while it holds what is not of this log.
+ */
+export async function keepTree(
+  storage: Storage,
+  { dataFolder, directory }: { dataFolder: string; directory: string | null },
+  { stopped, pause, tell }: Surroundings,
+): Promise<void> {
+  const tree = directory === null ? treeOf(dataFolder) : publishedTree(directory)
+  const writer = folderWriter(tree)
+  const leaseName = directory === null ? treeLease : publishLease(directory)
+  const events = {
+    onPosition: ({ seq }: Position) => tell({ kind: 'position', tree: tree.root, seq }),
+    onSetAside: (location: Location, error: Error) =>
+      tell({ kind: 'set-aside', tree: tree.root, path: formatLocation(location), error: error.message }),
+  }
+
+  /** Returns when the thread is to stop, or the tree is of another database. */
+  async function holdingLease(): Promise<'stopped' | 'foreign'> {
+    const source = directory === null ? storage : { ...storage, ...publishedBacklog(directory) }
+    let due = true
+    let known = false
+    let triedAt = Number.NEGATIVE_INFINITY
+    let stuckMilliseconds = leaseMilliseconds
+    while (!stopped()) {
+      const retry = performance.now() >= triedAt + retryMilliseconds
+      due = storage.news() || due
+      if (due || retry) {
+        if (retry) triedAt = performance.now()
+        try {
+          await project(source, writer, events, { retry, known, stopped })
+          known = true
+          due = false
+          stuckMilliseconds = leaseMilliseconds
+        } catch (error) {
+          if (error instanceof ForeignTree) return 'foreign'
+          tell({ kind: 'stuck', tree: tree.root, error: (error as Error).message })
+          due = true
+          await pause(stuckMilliseconds)
+          stuckMilliseconds = Math.min(stuckMilliseconds * 2, longestStuckMilliseconds)
+          continue
+        }
+      }
+      await pause(pollMilliseconds, { orNews: true })
+    }
+    return 'stopped'
+  }
+
+  let end: 'stopped' | 'foreign' = 'stopped'
+  while (!stopped()) {
+    const lease = await storage.lease(leaseName)
+    if (lease) {
+      const before = end
+      end = await holdingLease().finally(lease.release)
+      if (end === 'foreign' && before !== 'foreign') tell({ kind: 'foreign', tree: tree.root })
+    }
+    // Whoever adopts a foreign tree needs the lease meanwhile.
+    await pause(leaseMilliseconds)
+  }
+}
