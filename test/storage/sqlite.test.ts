@@ -16,6 +16,7 @@ import { sourcesContract } from './sources-contract.ts'
 import { supersedingContract } from './superseding-contract.ts'
 import { verdictContract } from './verdict-contract.ts'
 import { viewContract } from './view-contract.ts'
+import { walkContract } from './walk-contract.ts'
 import { withdrawingContract } from './withdrawing-contract.ts'
 
 const opened: Storage[] = []
@@ -35,6 +36,7 @@ for (const contract of [
   supersedingContract,
   folderContract,
   withdrawingContract,
+  walkContract,
   sourcesContract,
 ])
   contract('the SQLite store', (clock) => {
