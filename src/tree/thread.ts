@@ -1,5 +1,5 @@
 import { extname } from 'node:path'
-import { Worker } from 'node:worker_threads'
+import { startLastingThread } from '../durable/lasting-thread.ts'
 
 /** `tree`: the absolute path of the one that it is about. */
 export type ProjectorMessage = { tree: string } & (
@@ -25,37 +25,13 @@ export interface ProjectorThread {
   close(): Promise<void>
 }
 
-const restartMilliseconds = 1000
-
 /** Starts the projector thread; should it die of a fault, `onCrash` hears of it and a new one goes on. */
 export function startProjector(
   settings: ProjectorSettings,
   onMessage: (message: ProjectorMessage) => void,
   onCrash: (error: Error) => void,
 ): ProjectorThread {
-  let closing = false
-  let exited = Promise.resolve()
-  const start = (): Worker => {
-    const thread = new Worker(new URL(`./worker${extname(import.meta.filename)}`, import.meta.url), {
-      workerData: settings,
-    })
-    exited = new Promise((resolve) => thread.once('exit', () => resolve()))
-    thread.on('message', onMessage)
-    thread.on('error', (error) => {
-      onCrash(error as Error)
-      setTimeout(() => {
-        if (!closing) worker = start()
-      }, restartMilliseconds).unref()
-    })
-    return thread
-  }
-  let worker = start()
-  return {
-    nudge: () => worker.postMessage('news'),
-    async close() {
-      closing = true
-      worker.postMessage('stop')
-      await exited
-    },
-  }
+  const file = new URL(`./worker${extname(import.meta.filename)}`, import.meta.url)
+  const { post, close } = startLastingThread(file, settings, { onMessage, onCrash })
+  return { nudge: () => post('news'), close }
 }

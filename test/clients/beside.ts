@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { freePort } from '../free-port.ts'
 import { type Lookaside, startLookaside } from './lookaside.ts'
-import { temporaryPaths } from './nginx.ts'
+import { runNginx } from './nginx.ts'
 import { start } from './program.ts'
 import { newCertificate, type Registry } from './registry.ts'
 
@@ -33,24 +33,7 @@ export const frontProxies: Record<'nginx' | 'Caddy', StartProxy> = {
       '/etc/nginx/registry.crt': certificate,
       '/etc/nginx/registry.key': key,
     })
-    const configuration = join(home, 'nginx.conf')
-    writeFileSync(
-      configuration,
-      `user root;
-daemon off;
-worker_processes 1;
-pid ${home}/nginx.pid;
-error_log stderr notice;
-events {}
-http {
-  access_log off;
-  ${temporaryPaths(home)}
-  include ${site};
-}
-`,
-    )
-    const args = ['-e', 'stderr', '-p', home, '-c', configuration]
-    const lines = await serving('/usr/sbin/nginx', args, 'start worker processes')
+    const lines = await runNginx(home, `access_log off; include ${site};`)
     return { host, ca: certificate, lines }
   },
 
@@ -65,7 +48,12 @@ http {
     const options = '{\n\tadmin off\n\tauto_https disable_redirects\n}\n'
     writeFileSync(configuration, options + readFileSync(site, 'utf8'))
     const args = ['run', '--config', configuration, '--adapter', 'caddyfile']
-    const lines = await serving('caddy', args, 'serving initial configuration', { HOME: home })
+    const lines: string[] = []
+    const ready = (line: string) => {
+      lines.push(line)
+      return line.includes('serving initial configuration') ? true : undefined
+    }
+    await start('caddy', args, ready, { env: { HOME: home } })
     return { host, ca: certificate, lines }
   },
 }
@@ -91,21 +79,6 @@ async function prepare(folder: string, name: string, { registry, lookaside, asks
     return path
   }
   return { home, port, host: `localhost:${port}`, certificate, key, configured }
-}
-
-async function serving(
-  command: string,
-  args: string[],
-  readyLine: string,
-  env: NodeJS.ProcessEnv = {},
-): Promise<string[]> {
-  const lines: string[] = []
-  const ready = (line: string) => {
-    lines.push(line)
-    return line.includes(readyLine) ? true : undefined
-  }
-  await start(command, args, ready, { env })
-  return lines
 }
 
 /** A Lookaside for behind a proxy, and the address it listens on. */

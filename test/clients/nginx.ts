@@ -8,7 +8,14 @@ export async function startNginx(folder: string, docroot: string): Promise<strin
   const home = join(folder, 'nginx')
   mkdirSync(home)
   const port = await freePort()
+  await runNginx(home, `access_log off; server { listen 127.0.0.1:${port}; root ${docroot}; }`)
+  return `http://127.0.0.1:${port}`
+}
+
+/** Starts nginx with whatever its `http` block is to have; `home` is a folder of its own. Returns what it prints, so far. */
+export async function runNginx(home: string, http: string): Promise<string[]> {
   const configuration = join(home, 'nginx.conf')
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
   // Its workers read what this user may read; for others the first line has no effect.
   writeFileSync(
     configuration,
@@ -19,23 +26,15 @@ pid ${home}/nginx.pid;
 error_log stderr notice;
 events {}
 http {
-  access_log off;
-  ${temporaryPaths(home)}
-  server {
-    listen 127.0.0.1:${port};
-    root ${docroot};
-  }
+  ${temporary.map((name) => `${name}_temp_path ${home}/${name};`).join('\n  ')}
+  ${http}
 }
 `,
   )
-  const started = (line: string) => (line.includes('start worker processes') ? true : undefined)
-  await start('/usr/sbin/nginx', ['-e', 'stderr', '-p', home, '-c', configuration], started)
-  return `http://127.0.0.1:${port}`
-}
-
-/** Where it may put what it has no memory for, as lines of its configuration. */
-export function temporaryPaths(home: string): string {
-  return ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-    .map((name) => `${name}_temp_path ${home}/${name};`)
-    .join('\n  ')
+  const lines: string[] = []
+  await start('/usr/sbin/nginx', ['-e', 'stderr', '-p', home, '-c', configuration], (line) => {
+    lines.push(line)
+    return line.includes('start worker processes') ? true : undefined
+  })
+  return lines
 }

@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { freePort } from '../free-port.ts'
-import { temporaryPaths } from './nginx.ts'
+import { accessLog } from './access-log.ts'
+import { runNginx } from './nginx.ts'
 import { start } from './program.ts'
 
 /** A web server that serves a folder and lists what is in it, as its package has it and its manual says. */
@@ -20,29 +21,17 @@ export interface Asked {
 export const staticServers: Record<string, (folder: string, docroot: string) => Promise<StaticServer>> = {
   async nginx(folder, docroot) {
     const { home, port, log } = await newHome(folder, 'static-nginx')
-    writeFileSync(
-      join(home, 'nginx.conf'),
-      `user root;
-daemon off;
-worker_processes 1;
-pid ${home}/nginx.pid;
-error_log stderr notice;
-events {}
-http {
-  log_format asked '$status $request_uri';
+    await runNginx(
+      home,
+      `log_format asked '$status $request_uri';
   access_log ${log} asked;
-  ${temporaryPaths(home)}
   server {
     listen 127.0.0.1:${port};
     root ${docroot};
     autoindex on;
-  }
-}
-`,
+  }`,
     )
-    const started = (line: string) => (line.includes('start worker processes') ? true : undefined)
-    await start('/usr/sbin/nginx', ['-e', 'stderr', '-p', home, '-c', join(home, 'nginx.conf')], started)
-    return { url: `http://127.0.0.1:${port}`, asked: asking(log, readPlain) }
+    return { url: `http://127.0.0.1:${port}`, asked: accessLog(log, readPlain) }
   },
 
   async caddy(folder, docroot) {
@@ -71,7 +60,7 @@ http://127.0.0.1:${port} {
       const { request, status } = JSON.parse(line)
       return { path: request.uri as string, status: status as number }
     }
-    return { url: `http://127.0.0.1:${port}`, asked: asking(log, read) }
+    return { url: `http://127.0.0.1:${port}`, asked: accessLog(log, read) }
   },
 
   async apache(folder, docroot) {
@@ -105,7 +94,7 @@ DocumentRoot ${docroot}
       ['-c', apacheScript, 'sh', join(home, 'apache.conf'), join(home, 'apache.pid')],
       ready,
     )
-    return { url, asked: asking(log, readPlain) }
+    return { url, asked: accessLog(log, readPlain) }
   },
 
   async python(_, docroot) {
@@ -159,14 +148,4 @@ async function newHome(folder: string, name: string) {
 function readPlain(line: string): Asked {
   const [status, path = ''] = line.split(' ')
   return { path, status: Number(status) }
-}
-
-function asking(log: string, read: (line: string) => Asked): StaticServer['asked'] {
-  let seen = 0
-  return () => {
-    const lines = existsSync(log) ? readFileSync(log, 'utf8').split('\n').filter(Boolean) : []
-    const since = lines.slice(seen).map(read)
-    seen = lines.length
-    return since
-  }
 }
