@@ -94,9 +94,10 @@ export async function startReads({
   const load = async (location: Location, key: string): Promise<PreparedLocation> => {
     const before = forgotten
     const slots = await storage.slots(location)
+    const now = clock()
     const prepared = {
-      slots: slots.map((slot) => prepare(slot, common, clock())),
-      until: Math.min(...slots.map(({ leaves }) => leaves ?? Number.POSITIVE_INFINITY)) * 1000,
+      slots: slots.map((slot) => prepare(slot, common, now)),
+      until: Math.min(...slots.map((slot) => validUntil(slot, now))),
     }
     if (before === forgotten) cache.put(key, prepared)
     return prepared
@@ -167,15 +168,27 @@ const slotNumbers = new Map(Array.from({ length: 127 }, (_, index) => [String(in
 /** The first elements of prepared headers, names and values: those that an answer without a body has not. */
 const contentHeaders = 4
 
-/** RFC 9110, 8.8.2.1: Last-Modified never lies in the future, even if the clock did when the slot was written. */
+/** Unix milliseconds: when the slot goes, or its time, which was ahead, is reached. */
+function validUntil({ leaves, modified }: Slot, now: number): number {
+  return Math.min(
+    leaves === null ? Number.POSITIVE_INFINITY : leaves * 1000,
+    modified * 1000 > now ? modified * 1000 : Number.POSITIVE_INFINITY,
+  )
+}
+
+/**
+ * RFC 9110, 8.8.2.1: Last-Modified never lies in the future, even if the clock did when the slot was written. Until then
+ * what it has may change again under the date that is sent, so that no date is an answer.
+ */
 function prepare({ sha256, blob, ...slot }: Slot, common: string[], now: number): PreparedSlot {
   const etag = `"${sha256}"`
-  const modified = Math.min(slot.modified, Math.floor(now / 1000))
+  const isAhead = slot.modified * 1000 > now
+  const modified = isAhead ? Math.floor(now / 1000) : slot.modified
   const content = ['Content-Type', 'application/octet-stream', 'Content-Length', String(blob.length)]
   const validators = ['ETag', etag, 'Last-Modified', new Date(modified * 1000).toUTCString()]
   return {
     etag,
-    modified,
+    modified: isAhead ? Number.POSITIVE_INFINITY : modified,
     headers: [...content, ...validators, ...common],
     body: Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength).toString('latin1'),
   }

@@ -1,7 +1,7 @@
 /** A slot as it goes out: every header and the body are ready. */
 export interface PreparedSlot {
   etag: string
-  /** Unix seconds. */
+  /** Unix seconds; infinite where no date says that it is unchanged. */
   modified: number
   headers: string[]
   /** The blob, a character a byte: Node sends it together with the headers in one write. */

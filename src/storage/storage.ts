@@ -167,6 +167,8 @@ export type StoredSigner = Omit<UnverifiedSigner, 'publicKeyAlgorithm' | 'hashAl
 
 export interface Appended {
   outcome: 'added' | 'present'
+  /** It was here before, be it in other bytes, and had been taken away: it is nothing new. */
+  returned: boolean
   signature: StoredSignature
   /** The hosts seen before, if this is the first claim that names another one; else null. */
   otherHosts: string[] | null

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import { formatLocation } from '../../src/reference/tree-path.ts'
+import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import { ask, testServer } from '../server.ts'
 import { exampleDigest, newBlob } from '../signing.ts'
+import { home, newSignature } from '../storage/contract.ts'
 
 const digest = exampleDigest('a')
 const server = await testServer({
@@ -199,4 +201,19 @@ test('what is not HTTP gets a last word and costs nobody else anything', async (
     assert.match(received, /^HTTP\/1\.1 400 /)
   }
   assert.equal((await ask(server, 'GET', path)).status, 200)
+})
+
+test('while the time of a slot lies ahead, no date is an answer, as it may change under that date', async () => {
+  const ahead = openSqlite({ dataFolder: server.data, clock: () => Date.now() + 3_600_000 })
+  const location = home('ahead/app')
+  await ahead.append(newSignature({ home: location }))
+  await ahead.close()
+  const slot = `/signatures/${formatLocation(location)}/signature-1`
+  const { headers } = await ask(server, 'GET', slot)
+  const modified = String(headers['last-modified'])
+  assert.ok(Date.parse(modified) <= Date.now())
+  const status = async (conditions: Record<string, string>) =>
+    (await ask(server, 'GET', slot, { headers: conditions })).status
+  assert.equal(await status({ 'If-Modified-Since': modified }), 200)
+  assert.equal(await status({ 'If-None-Match': String(headers.etag) }), 304)
 })

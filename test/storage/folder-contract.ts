@@ -28,6 +28,18 @@ export function folderContract(name: string, open: (clock?: () => number) => Ope
     (await entriesOf(storage, path, limit)).map(({ name }) => name)
 
   describe(`folders in ${name}`, () => {
+    test('the time of a folder grows with each change, even if the clock was ahead', async () => {
+      let now = 1_800_000_100
+      const { storage } = open(() => now * 1000)
+      const times: (number | undefined)[] = []
+      for (const step of [0, -60, 1, 0]) {
+        now += step
+        await storage.append(newSignature())
+        times.push((await storage.folder(formatLocation(home('team/app')), null, 10))?.changed)
+      }
+      assert.deepEqual(times, [1_800_000_100, 1_800_000_101, 1_800_000_102, 1_800_000_103])
+    })
+
     test('a folder has the folders below it and the digests of its repositories, a digest its slots', async () => {
       let now = 1_700_000_000_900
       const { storage } = open(() => now)

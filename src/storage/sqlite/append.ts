@@ -106,7 +106,12 @@ export function prepareAppend(db: Connection, { reads, log, slots, sources, verd
         log.write('reinstated', logged, { time, actor: signature.actor, reason })
         log.write('superseded', logged, { time, actor: signature.actor })
       }
-      return { outcome: 'present', signature: served(present.servedAs), otherHosts: null }
+      return {
+        outcome: 'present',
+        returned: isForgiven,
+        signature: served(present.servedAs),
+        otherHosts: null,
+      }
     }
     const later = superseding.later(located.location, signature)
     const earlier = later === null ? earlierOf(superseding, located, signature, present, moment) : null
@@ -135,6 +140,7 @@ export function prepareAppend(db: Connection, { reads, log, slots, sources, verd
     }
     return {
       outcome: later === null ? 'added' : 'present',
+      returned: present !== null && present.servedAs === null,
       signature: served(later ?? id),
       otherHosts: firstSight(signature.host, time),
     }

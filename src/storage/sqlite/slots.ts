@@ -24,6 +24,9 @@ interface SlotRow {
   leaves: number | null
 }
 
+/** Never the time that it had, where the clock was ahead of what it is now. */
+const later = 'iif(@seconds < changed, changed + 1, @seconds)'
+
 /**
  * The only writer of slots. At each location they are contiguous from 1. What a slot has changes at most once a second,
  * and its time grows with it, also over a time when the slot was not there: clients go by whole seconds.
@@ -41,17 +44,16 @@ export function prepareSlots(db: Connection) {
   const remove = db.prepare('DELETE FROM slots WHERE location = ? AND slot = ?')
   const vacate = db.prepare('UPDATE locations SET vacated = max(vacated, ?) WHERE id = ?')
   const touch = db.prepare(
-    `UPDATE locations SET version = 1 + (SELECT max(version) FROM locations), changed = max(changed, ?)
-     WHERE id = ?`,
+    `UPDATE locations SET version = 1 + (SELECT max(version) FROM locations), changed = ${later} WHERE id = @location`,
   )
   const touchPlace = db.prepare(
-    'UPDATE places SET changed = max(changed, ?) WHERE id = (SELECT place FROM locations WHERE id = ?)',
+    `UPDATE places SET changed = ${later} WHERE id = (SELECT place FROM locations WHERE id = @location)`,
   )
   const due = db.prepare('SELECT DISTINCT location FROM slots WHERE leaves <= ? LIMIT ?').pluck()
 
   const touchLocation = (location: number, seconds: number) => {
-    touch.run(seconds, location)
-    touchPlace.run(seconds, location)
+    touch.run({ seconds, location })
+    touchPlace.run({ seconds, location })
   }
 
   const timeAfter = (modified: number, { time, mayWait }: Moment): number => {
