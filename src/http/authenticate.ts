@@ -52,6 +52,12 @@ export interface Reader {
   mayReadActors: boolean
 }
 
+/** @throws Refusal not-allowed */
+export function requireRead({ name, mayRead }: Reader, repository?: Repository): void {
+  if (!mayRead(repository))
+    throw new Refusal('not-allowed', `${name} has no right read:${repository ?? '**'}`)
+}
+
 export type Readers = (request: FastifyRequest) => Promise<Reader>
 
 /** Everybody may read everything, where reads are not private. */

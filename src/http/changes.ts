@@ -3,7 +3,7 @@ import { type Static, Type } from 'typebox'
 import { Refusal } from '../refusal.ts'
 import type { ChangeWithBlob, Feed } from '../storage/feed.ts'
 import type { Change, Reading } from '../storage/storage.ts'
-import type { Reader, Readers } from './authenticate.ts'
+import { type Reader, type Readers, requireRead } from './authenticate.ts'
 import { Nullable } from './document.ts'
 import { logWatcher } from './log-watcher.ts'
 import type { App } from './server.ts'
@@ -78,7 +78,7 @@ export function changeRoutes(app: App, { storage, readers }: ChangesOptions): vo
   /** The whole log, so that the right to read everything is needed. */
   const requireReader = async (request: Parameters<Readers>[0]): Promise<Reader> => {
     const reader = await readers(request)
-    if (!reader.mayRead()) throw new Refusal('not-allowed', `${reader.name} has no right read:**`)
+    requireRead(reader)
     return reader
   }
 

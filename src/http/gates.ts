@@ -5,7 +5,7 @@ import { parseDigest } from '../reference/digest.ts'
 import { type ImageReference, identityOf, parseReference } from '../reference/reference.ts'
 import type { Repository } from '../reference/repository.ts'
 import { Refusal } from '../refusal.ts'
-import type { Readers } from './authenticate.ts'
+import { type Readers, requireRead } from './authenticate.ts'
 import { Nullable } from './document.ts'
 import type { App } from './server.ts'
 
@@ -79,10 +79,8 @@ export function gateRoutes(app: App, { ask, readers, repositoryOf }: GatesOption
     async (request, reply) => {
       const named = parseReference(request.query.image)
       const digest = digestOf(named, request.query.digest)
-      const { name, mayRead } = await readers(request)
       const repository = repositoryOf(named)
-      if (!mayRead(repository instanceof Refusal ? undefined : repository))
-        throw new Refusal('not-allowed', `${name} has no right read:${repository}`)
+      requireRead(await readers(request), repository instanceof Refusal ? undefined : repository)
       reply.header('Cache-Control', 'no-store')
       return ask({ gate: request.params.name, image: identityOf(named, digest), digest })
     },

@@ -3,9 +3,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Negotiator from 'negotiator'
 import { parseFolder, parseLocation } from '../reference/tree-path.ts'
-import { Refusal } from '../refusal.ts'
 import type { FolderPage, Reading } from '../storage/storage.ts'
-import type { Reader, Readers } from './authenticate.ts'
+import { type Reader, type Readers, requireRead } from './authenticate.ts'
 import { htmlListing, jsonListing, type ListingForm, listingSecurityPolicy } from './listing-forms.ts'
 import { treePrefix } from './reads.ts'
 import type { App } from './server.ts'
@@ -112,11 +111,9 @@ export function listingRoutes(app: App, { storage, readers, reads, clock }: List
 }
 
 /** Above the folder of one image there may be anybody's. */
-function requireRight({ name, mayRead }: Reader, folder: string | null): void {
+function requireRight(reader: Reader, folder: string | null): void {
   const location = folder === null ? null : parseLocation(folder)
-  const repository = location?.kind === 'repository' ? location.name : undefined
-  if (!mayRead(repository))
-    throw new Refusal('not-allowed', `${name} has no right read:${repository ?? '**'}`)
+  requireRead(reader, location?.kind === 'repository' ? location.name : undefined)
 }
 
 function formFor(request: FastifyRequest): (folder: string) => ListingForm {

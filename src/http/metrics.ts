@@ -1,8 +1,7 @@
 import { Counter, Gauge, Registry } from 'prom-client'
 import { lagSeconds, type MirrorStatus, mirrorStatuses } from '../mirror/status.ts'
-import { Refusal } from '../refusal.ts'
 import type { Sources } from '../storage/sources.ts'
-import type { Readers } from './authenticate.ts'
+import { type Readers, requireRead } from './authenticate.ts'
 import type { App } from './server.ts'
 
 export interface MetricsOptions {
@@ -18,8 +17,7 @@ export function metricRoutes(app: App, options: MetricsOptions): void {
   const registry = new Registry()
   mirrorMetrics(registry, options)
   app.get('/metrics', async (request, reply) => {
-    const { name, mayRead } = await options.readers(request)
-    if (!mayRead()) throw new Refusal('not-allowed', `${name} has no right read:**`)
+    requireRead(await options.readers(request))
     return reply
       .type(registry.contentType)
       .header('Cache-Control', 'no-store')

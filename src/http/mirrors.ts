@@ -1,8 +1,7 @@
 import { Type } from 'typebox'
 import { lagSeconds, type MirrorStatus, mirrorStatuses } from '../mirror/status.ts'
-import { Refusal } from '../refusal.ts'
 import type { Sources } from '../storage/sources.ts'
-import type { Readers } from './authenticate.ts'
+import { type Readers, requireRead } from './authenticate.ts'
 import { Nullable } from './document.ts'
 import type { App } from './server.ts'
 
@@ -49,8 +48,7 @@ export function mirrorRoutes(app: App, { storage, readers, clock }: MirrorsOptio
     '/api/v1/mirrors',
     { schema: { response: { 200: Type.Object({ mirrors: Type.Array(MirrorDocument) }) } } },
     async (request, reply) => {
-      const { name, mayRead } = await readers(request)
-      if (!mayRead()) throw new Refusal('not-allowed', `${name} has no right read:**`)
+      requireRead(await readers(request))
       reply.header('Cache-Control', 'no-store')
       return { mirrors: (await mirrorStatuses(storage)).map((status) => mirrorDocument(status, clock())) }
     },

@@ -6,7 +6,7 @@ import { parseRepository } from '../reference/repository.ts'
 import { Refusal } from '../refusal.ts'
 import { readSignature } from '../signature/signature.ts'
 import type { Query, Reading, StoredSignature } from '../storage/storage.ts'
-import type { Readers } from './authenticate.ts'
+import { type Readers, requireRead } from './authenticate.ts'
 import { SignatureDocument, signatureDocument } from './document.ts'
 import type { App } from './server.ts'
 
@@ -79,9 +79,7 @@ export function signatureRoutes(app: App, options: SignaturesOptions): void {
       if (repository !== undefined) query.repository = parseRepository(repository)
       if (digest !== undefined) query.digest = parseDigest(digest)
       if (key !== undefined) query.key = key.replace(/^0x/, '').toUpperCase()
-      const { name, mayRead } = await readers(request)
-      if (!mayRead(query.repository))
-        throw new Refusal('not-allowed', `${name} has no right read:${query.repository ?? '**'}`)
+      requireRead(await readers(request), query.repository)
       const { signatures: found, next } = await storage.list(query)
       const signatures: SignatureDocument[] = []
       let claims = 0

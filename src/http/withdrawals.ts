@@ -5,7 +5,7 @@ import { parseDigest } from '../reference/digest.ts'
 import { parseRepository } from '../reference/repository.ts'
 import { Refusal } from '../refusal.ts'
 import type { Reading } from '../storage/storage.ts'
-import type { Authenticate, Caller, Readers } from './authenticate.ts'
+import { type Authenticate, type Caller, type Readers, requireRead } from './authenticate.ts'
 import { Nullable, SignatureDocument, signatureDocument } from './document.ts'
 import type { App } from './server.ts'
 import { Whole } from './signatures.ts'
@@ -51,16 +51,16 @@ export function withdrawalRoutes(app: App, options: WithdrawalsOptions): void {
     '/api/v1/banned-keys',
     { schema: { response: { 200: Type.Object({ keys: Type.Array(Type.Object(BannedDocument)) }) } } },
     async (request, reply) => {
-      const { name, mayRead, mayReadActors } = await readers(request)
-      if (!mayRead()) throw new Refusal('not-allowed', `${name} has no right read:**`)
+      const reader = await readers(request)
+      requireRead(reader)
       reply.header('Cache-Control', 'no-store')
       const keys = await storage.bannedKeys()
       return {
         keys: keys.map(({ fingerprint, time, actor, reason }) => ({
           fingerprint,
           time: date(time),
-          actor: mayReadActors ? actor : null,
-          reason: mayReadActors ? reason : null,
+          actor: reader.mayReadActors ? actor : null,
+          reason: reader.mayReadActors ? reason : null,
         })),
       }
     },
