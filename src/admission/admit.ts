@@ -44,6 +44,7 @@ export interface Upload extends Wanted {
 
 export interface Admitted {
   outcome: Appended['outcome']
+  returned: Appended['returned']
   /** Of what was uploaded. */
   identity: string
   /** What is served of it: itself, or a later one of the same. */
@@ -103,6 +104,7 @@ export function admission(
     ]
     return {
       outcome: appended.outcome,
+      returned: appended.returned,
       identity: signature.identity,
       signature: appended.signature,
       claim: claim.document,

@@ -1,13 +1,12 @@
+import { Refusal } from '../refusal.ts'
+import { fetchBlob } from './blob.ts'
 import type { AskFeed, FeedState } from './feed.ts'
 import { maxPageBytes, pageLimit, readSignaturesPage } from './feed-page.ts'
 import { pause } from './fetch.ts'
-import { newPace, type Tally } from './pace.ts'
+import { countIn, newTally } from './pace.ts'
 import type { Destination, Fetch } from './source.ts'
 import { SourceTrouble } from './trouble.ts'
 import { workThrough } from './work-through.ts'
-
-/** c/image reads no more of a signature. */
-const maxBlobBytes = 4 * 1024 * 1024
 
 /** As many requests as may be under way, and as many that are admitted meanwhile. */
 const concurrency = 8
@@ -28,7 +27,6 @@ export async function compare(destination: Destination, comparison: Comparison):
   const { epoch, head } = await ask({ after: 0, limit: 1 })
   const last = head ? (await ask({ after: head - 1, limit: 1 })).changes[0] : null
   const state = { epoch, seq: head, mark: last?.mark ?? '' }
-  const pace = newPace()
   let done = 0
   await destination.beginRound()
   for (let after: number | null = 0; after !== null; ) {
@@ -43,25 +41,25 @@ export async function compare(destination: Destination, comparison: Comparison):
     const { signatures, refused, next } = readSignaturesPage(body, after)
     if (!signatures.length && !refused && next !== null)
       throw new SourceTrouble(`${server} lists pages with nothing on them`)
-    const tally: Tally = { done: signatures.length + refused, changed: 0, refused }
+    const tally = newTally({ done: signatures.length + refused, refused })
     const missing = new Set<unknown>(await destination.confirm(signatures))
     const wanted = signatures.filter((signature) => missing.has(signature)).reverse()
     await workThrough(wanted, concurrency, async (signature) => {
       if (signal.aborted) return
-      const { sha256 } = signature
-      const blob = await fetch(`/api/v1/blobs/${sha256}`, { base: server, maxBytes: maxBlobBytes, signal })
+      const { repository, digest, sha256 } = signature
+      const { status, body } = await fetchBlob(fetch, `/api/v1/blobs/${sha256}`, { base: server, signal })
       // It went since it was listed; the log tells of it.
-      if (blob.status === 404) return void tally.refused++
-      if (blob.status !== 200)
-        throw new SourceTrouble(`${server} does not give ${sha256}: it answers ${blob.status}`)
-      const { outcome } = await destination.take(signature, blob.body)
-      if (outcome === 'refused') tally.refused++
-      else tally.changed++
-    })
+      if (status === 404) return void tally.refused++
+      if (status !== 200) throw new SourceTrouble(`${server} does not give ${sha256}: it answers ${status}`)
+      if (body instanceof Refusal) {
+        tally.refused++
+        return destination.refuse(`${repository}@${digest}`, body)
+      }
+      countIn(tally, await destination.take(signature, body))
+    }).finally(() => pause(destination.pace.after(tally, performance.now() - began), signal))
     if (signal.aborted) return null
     done += signatures.length
     destination.report({ done })
-    await pause(pace.after(tally, performance.now() - began), signal)
     // Those after it come with the log.
     after = next !== null && next <= head ? next : null
   }

@@ -8,6 +8,7 @@ import { readSignature } from '../signature/signature.ts'
 import type { SourceKey, Sources } from '../storage/sources.ts'
 import type { Reading } from '../storage/storage.ts'
 import type { MirrorNotes } from './notes.ts'
+import { newPace } from './pace.ts'
 import type { At, Destination } from './source.ts'
 import type { StatusKeeper } from './status.ts'
 import { HeldBack, oneLine } from './trouble.ts'
@@ -115,13 +116,13 @@ export function destination(options: DestinationOptions): Destination {
   return {
     async take(at, bytes) {
       try {
-        const { outcome, identity } = await admitOne(at, bytes)
+        const { outcome, returned, identity } = await admitOne(at, bytes)
         keeper.update({ [outcome]: keeper.current()[outcome] + 1 })
-        return { outcome, identity }
+        return { outcome, returned, identity }
       } catch (error) {
         if (!(error instanceof Refusal) || error.code === 'busy' || error.code === 'disk-full') throw error
         refuse(`${at.repository}@${at.digest}`, error)
-        return { outcome: 'refused', identity: identityOf(bytes) }
+        return { outcome: 'refused', returned: false, identity: identityOf(bytes) }
       }
     },
 
@@ -177,6 +178,8 @@ export function destination(options: DestinationOptions): Destination {
       return pages.map(({ path, seen }) => ({ path: path.slice(1), seen: JSON.parse(seen) }))
     },
 
+    pace: newPace(),
+
     report({ lagChanges, lastChange }) {
       keeper.update({
         ...(lagChanges !== undefined && { lagChanges }),
@@ -192,14 +195,15 @@ export function destination(options: DestinationOptions): Destination {
   async function requireLikely(): Promise<void> {
     const missing = (await storage.unconfirmed(source, notes.round, maxCounted)).length
     if (!missing) return
-    // Of many, what came in this round is no sign that the others are still there.
-    const all = before >= fewSignatures ? before : await storage.contributed(source, 2 * missing)
-    const seen = all - missing
+    // Of many, what came in since they are missing is no sign that they are still there.
+    const known = notes.held === null ? before : Math.min(before, notes.before)
+    const all = known >= fewSignatures ? known : await storage.contributed(source, 2 * missing)
+    const seen = Math.max(0, all - missing)
     if (missing < maxCounted && seen > 0 && (seen >= missing || all < fewSignatures)) return
     if (missing <= notes.missing && (await notes.isAccepted())) return
     // Who has accepted that some may go has not seen that it is more now.
     const isMore = notes.held === null || missing > notes.missing
-    if (isMore) await notes.set({ held: options.clock(), missing })
+    if (isMore) await notes.set({ held: options.clock(), missing, before: known })
     throw new HeldBack({ missing, seen })
   }
 }

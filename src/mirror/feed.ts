@@ -8,7 +8,7 @@ import {
   readFeedPage,
 } from './feed-page.ts'
 import { pause } from './fetch.ts'
-import { newPace, type Tally } from './pace.ts'
+import { countIn, newTally, type Tally } from './pace.ts'
 import type { Destination, Fetch, Source } from './source.ts'
 import { SourceTrouble } from './trouble.ts'
 import { workThrough } from './work-through.ts'
@@ -104,14 +104,9 @@ export function feedSource(fetch: Fetch, server: string): Source {
 /** Where to go on, if the log is still the one that it was; null where what is here has to be compared with it. */
 async function knownState(destination: Destination, ask: AskFeed): Promise<FeedState | null> {
   const state = (await destination.state()) as FeedState | null
-  if (!state) {
-    if (await destination.contributed(1)) return null
-    const { epoch } = await ask({ after: 0, limit: 1 })
-    await refuseItself(epoch, destination)
-    return { epoch, seq: 0, mark: '' }
-  }
-  const { epoch, changes } = await ask({ after: Math.max(state.seq - 1, 0), limit: 1 })
+  const { epoch, changes } = await ask({ after: Math.max((state?.seq ?? 0) - 1, 0), limit: 1 })
   await refuseItself(epoch, destination)
+  if (!state) return (await destination.contributed(1)) ? null : { epoch, seq: 0, mark: '' }
   if (epoch !== state.epoch) return null
   return state.seq === 0 || changes[0]?.mark === state.mark ? state : null
 }
@@ -128,7 +123,6 @@ async function followFrom(
   destination: Destination,
   { ask, follow, signal }: { ask: AskFeed; follow: boolean; signal: AbortSignal },
 ): Promise<void> {
-  const pace = newPace()
   let state = start
   let done = 0
   let upcoming: Promise<FeedPage> | null = null
@@ -164,7 +158,7 @@ async function followFrom(
       ...(last && { lastChange: last.time }),
     })
     if (!isBehind && !follow) return
-    const rest = pace.after(tally, performance.now() - began)
+    const rest = destination.pace.after(tally, performance.now() - began)
     const early = last || !waiting ? 0 : emptyPageMilliseconds - (performance.now() - asked)
     waiting = isBehind ? 0 : waitSeconds
     if (Math.max(rest, early) > 0) await pause(Math.max(rest, early), signal)
@@ -178,7 +172,7 @@ async function apply(
   destination: Destination,
   signal: AbortSignal,
 ): Promise<Tally> {
-  const tally: Tally = { done: changes.length, changed: 0, refused: 0 }
+  const tally = newTally({ done: changes.length })
   const locations = new Map<string, Map<string, FeedStep>>()
   for (const { seq, what } of changes) {
     if (what instanceof Error) {
@@ -203,13 +197,12 @@ async function apply(
 async function applyAt(steps: FeedStep[], destination: Destination, tally: Tally): Promise<void> {
   for (const [index, step] of steps.entries()) {
     if (step.blob) {
-      const { outcome } = await destination.take(step, step.blob)
-      if (outcome === 'added') tally.changed++
-      if (outcome === 'refused') tally.refused++
+      countIn(tally, await destination.take(step, step.blob))
     } else if (!step.present && !isGoing(steps[index - 1])) {
       const run = steps.slice(index)
       const end = run.findIndex((other) => !isGoing(other))
-      tally.changed += await destination.retract(end < 0 ? run : run.slice(0, end))
+      const gone = await destination.retract(end < 0 ? run : run.slice(0, end))
+      tally.removed += gone
     }
   }
 }

@@ -3,7 +3,7 @@ import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici'
 import { isLoopback, systemCas } from '../net/outgoing.ts'
 import { Refusal } from '../refusal.ts'
 import type { Fetch, Fetched } from './source.ts'
-import { SourceTrouble } from './trouble.ts'
+import { AnswerTooLong, SourceTrouble } from './trouble.ts'
 
 export interface FetchSettings {
   /** The URL of the source, without a slash at its end. */
@@ -132,7 +132,7 @@ async function read(answer: Dispatcher.ResponseData, maxBytes: number): Promise<
   // Leaving the loop closes the connection.
   for await (const chunk of body as AsyncIterable<Buffer>) {
     size += chunk.length
-    if (size > maxBytes) throw new SourceTrouble(`its answer is longer than ${maxBytes} bytes`)
+    if (size > maxBytes) throw new AnswerTooLong(maxBytes, { status, headers })
     chunks.push(chunk)
   }
   return { status, headers, body: Buffer.concat(chunks) }
@@ -155,11 +155,10 @@ const untrusted =
   /^(?:DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_SIGNATURE_FAILURE)/
 
 function explain(error: NodeJS.ErrnoException, origin: string): Error {
-  if (error instanceof SourceTrouble)
-    return new SourceTrouble(`${origin}: ${error.message}`, {
-      cause: error,
-      retryAfterSeconds: error.retryAfterSeconds,
-    })
+  if (error instanceof SourceTrouble) {
+    error.message = `${origin}: ${error.message}`
+    return error
+  }
   const { code = '' } = error
   if (untrusted.test(code))
     return new SourceTrouble(

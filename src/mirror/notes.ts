@@ -7,6 +7,7 @@ interface Stored {
   round: number
   held: number | null
   missing: number
+  before: number
   own: Partial<Record<Source['kind'], unknown>>
 }
 
@@ -18,9 +19,13 @@ export interface MirrorNotes {
   held: number | null
   /** How many were missing then. */
   missing: number
+  /** How many the source had contributed when that began. */
+  before: number
   /** Of the kind of source that it has now. */
   own: unknown
-  set(news: Partial<Pick<MirrorNotes, 'kind' | 'round' | 'held' | 'missing' | 'own'>>): Promise<void>
+  set(
+    news: Partial<Pick<MirrorNotes, 'kind' | 'round' | 'held' | 'missing' | 'before' | 'own'>>,
+  ): Promise<void>
   /** Whether a person has said, since it is held back, that the source may take away what it has no more. */
   isAccepted(): Promise<boolean>
 }
@@ -46,14 +51,15 @@ export async function acceptRemovals(
   return true
 }
 
+const nothing: Stored = { kind: null, round: 1, held: null, missing: 0, before: 0, own: {} }
+
 export async function openNotes(
   storage: Pick<Sources, 'sourceState' | 'setSourceState' | 'sourcePage' | 'setSourcePages'>,
   source: string,
   clock: () => number,
 ): Promise<MirrorNotes> {
   const text = await storage.sourceState(source)
-  const stored: Stored =
-    text === null ? { kind: null, round: 1, held: null, missing: 0, own: {} } : JSON.parse(text)
+  const stored: Stored = { ...nothing, ...(text !== null && JSON.parse(text)) }
 
   const own = () => (stored.kind === null ? null : (stored.own[stored.kind] ?? null))
 
@@ -69,6 +75,9 @@ export async function openNotes(
     },
     get missing() {
       return stored.missing
+    },
+    get before() {
+      return stored.before
     },
     get own() {
       return own()

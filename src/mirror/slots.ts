@@ -3,6 +3,7 @@ import { formatSlotPath, type Location, maxSlot } from '../reference/tree-path.t
 import { Refusal } from '../refusal.ts'
 import { readSignature } from '../signature/signature.ts'
 import type { SourceKey } from '../storage/sources.ts'
+import { type FetchedBlob, fetchBlob } from './blob.ts'
 import type { Destination, Fetch, Fetched } from './source.ts'
 import { SourceTrouble } from './trouble.ts'
 
@@ -36,9 +37,6 @@ export interface SlotsSeen {
   /** By the clock of the source, from before they were read, Unix milliseconds. */
   asked: number
 }
-
-/** c/image reads no more of a signature. */
-const maxBlobBytes = 4 * 1024 * 1024
 
 /** Longer than any server's. */
 const maxValidator = 200
@@ -76,7 +74,7 @@ async function readOnce(
     const before = noted[slot - 1]
     const headers = before ? conditionOf(before, clock()) : null
     const path = formatSlotPath(location, slot)
-    const answer = await fetch(`/${path}`, { maxBytes: maxBlobBytes, signal, ...(headers && { headers }) })
+    const answer = await fetchBlob(fetch, `/${path}`, { signal, ...(headers && { headers }) })
     const { status } = answer
     const date = Date.parse(answer.headers.date ?? '') || clock()
     seen.asked ||= date
@@ -100,7 +98,7 @@ export function keysOf(location: Location, slots: readonly SeenSlot[]): SourceKe
 async function takeSlot(
   location: Location,
   slot: number,
-  { headers, body }: Fetched,
+  { headers, body }: FetchedBlob,
   date: number,
   { destination, clock }: Reading,
 ): Promise<SeenSlot> {
@@ -109,11 +107,13 @@ async function takeSlot(
       'it answers with a page, as a portal or a fallback does, where a signature or 404 is wanted',
     )
   const validators = validatorsIn(headers, date)
-  const repository = repositoryOf(location, body)
-  if (repository instanceof Refusal) {
-    destination.refuse(formatSlotPath(location, slot), repository)
+  const refuse = (why: Refusal): SeenSlot => {
+    destination.refuse(formatSlotPath(location, slot), why)
     return { identity: null, refused: clock(), ...validators }
   }
+  if (body instanceof Refusal) return refuse(body)
+  const repository = repositoryOf(location, body)
+  if (repository instanceof Refusal) return refuse(repository)
   const at = { repository, digest: location.digest }
   const { outcome, identity } = await destination.take(at, body)
   // What is here stays, whatever the policy would say today: the source has it.
@@ -128,9 +128,10 @@ async function takeSlot(
   }
 }
 
-/** Some call signatures HTML, too; those do not look like it. */
-function isPage({ 'content-type': type = '' }: Fetched['headers'], body: Buffer): boolean {
-  return /^text\/html\b/i.test(type) && /^\s*</.test(body.toString('latin1', 0, 100))
+/** Some call signatures HTML, too; those do not look like it, and are not so long. */
+function isPage({ 'content-type': type = '' }: Fetched['headers'], body: Buffer | Refusal): boolean {
+  if (!/^text\/html\b/i.test(type)) return false
+  return body instanceof Refusal || /^\s*</.test(body.toString('latin1', 0, 100))
 }
 
 /** A digest view does not say it, but what is in it does. */

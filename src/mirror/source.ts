@@ -2,6 +2,7 @@ import type { Digest } from '../reference/digest.ts'
 import type { Repository } from '../reference/repository.ts'
 import type { Refusal } from '../refusal.ts'
 import type { SourceKey } from '../storage/sources.ts'
+import type { Pace } from './pace.ts'
 
 /** Where signatures are copied from. It says nothing of what may come in: everything passes the admission of the mirror. */
 export interface Source {
@@ -46,6 +47,8 @@ export interface Destination {
   setPages(pages: readonly { path: string; seen: unknown }[]): Promise<void>
   /** Pages of which something is noted, ordered by path, from the one after `after`. */
   pages(after: string, limit: number): Promise<{ path: string; seen: unknown }[]>
+  /** How fast the source may be read: it remembers what a copy that was interrupted brought. */
+  pace: Pace
   /** For the person who looks on, and for the metrics. */
   report(progress: Progress): void
 }
@@ -61,6 +64,8 @@ export interface At {
 /** `identity` is null where the bytes are no signature at all. */
 export interface Taken {
   outcome: 'added' | 'present' | 'refused'
+  /** It was here before, and had been taken away. */
+  returned: boolean
   identity: string | null
 }
 
@@ -77,7 +82,7 @@ export interface Progress {
 
 /**
  * Reads from a source: never more than `maxBytes`, never slower than its time limit, never more at once than it may.
- * @throws SourceTrouble for what keeps an answer from arriving, and for 429 and 5xx
+ * @throws SourceTrouble for what keeps an answer from arriving, and for 429 and 5xx; AnswerTooLong, which is one
  */
 export type Fetch = (
   /** From the URL of the source, such as `/team/app@sha256=…/signature-1`. */

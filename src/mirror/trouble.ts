@@ -1,3 +1,5 @@
+import type { Fetched } from './source.ts'
+
 /** What keeps a source from being read: it is tried again. The message is one line without secrets. */
 export class SourceTrouble extends Error {
   override readonly name = 'SourceTrouble'
@@ -7,6 +9,18 @@ export class SourceTrouble extends Error {
   constructor(message: string, options: { cause?: unknown; retryAfterSeconds?: number } = {}) {
     super(message, options)
     this.retryAfterSeconds = options.retryAfterSeconds ?? 0
+  }
+}
+
+/** An answer is longer than what it is to be may be. */
+export class AnswerTooLong extends SourceTrouble {
+  readonly maxBytes: number
+  readonly answer: Omit<Fetched, 'body'>
+
+  constructor(maxBytes: number, answer: Omit<Fetched, 'body'>) {
+    super(`its answer is longer than ${maxBytes} bytes`)
+    this.maxBytes = maxBytes
+    this.answer = answer
   }
 }
 

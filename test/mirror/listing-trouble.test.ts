@@ -46,6 +46,52 @@ test('a slot that is answered with anything but 200 and 404 is trouble, and the 
   await same()
 })
 
+test('a slot that is longer than clients read is refused and counted, and keeps nothing else from going', async () => {
+  const { tree, round, same, status, add } = await mirrored([a1, b1, deep])
+  await round()
+  tree.asked()
+  const long = slotPath('e', 1)
+  const blob = Buffer.alloc(4 * 1024 * 1024 + 1)
+  tree.files.set(long, { blob, modified: Date.now() - 3600_000 })
+  tree.files.set(slotPath('e', 2), fileAt(slotPath('e', 2)))
+  tree.files.delete(b1)
+  await round()
+  assert.deepEqual(status().refused, { 'too-large': 1 })
+  assert.ok(tree.asked().includes(slotPath('e', 2)))
+  // As anything that was refused, it is not fetched again.
+  await round()
+  assert.ok(!tree.asked().some((path) => path.includes('signature-')))
+  assert.deepEqual(status().refused, { 'too-large': 1 })
+  tree.files.delete(long)
+  tree.files.delete(slotPath('e', 2))
+  add(a2)
+  await round()
+  await same()
+})
+
+test('a sign-in page of any length is none, and a listing that is too long is trouble', async () => {
+  const { tree, round, held } = await mirrored([a1, b1])
+  await round()
+  const before = await held()
+  const endless =
+    (type: string): RequestListener =>
+    (_, response) => {
+      const chunk = Buffer.alloc(1024 * 1024, ' ')
+      const more = () => {
+        while (!response.destroyed && response.write(chunk));
+      }
+      response.on('drain', more).writeHead(200, { 'content-type': type })
+      more()
+    }
+  tree.files.set(b1, fileAt(b1, { age: 0 }))
+  tree.odd.set(b1, endless('text/html'))
+  await assert.rejects(round(), /answers with a page/)
+  tree.odd.clear()
+  tree.odd.set(folder(b1), endless('text/html'))
+  await assert.rejects(round(), /longer than \d+ bytes/)
+  assert.deepEqual(await held(), before)
+})
+
 test('a page with status 200 in place of everything makes nothing look gone', async () => {
   const { tree, round, same, held } = await mirrored([a1, a2, b1])
   await round()

@@ -3,7 +3,7 @@ import { admission } from '../../src/admission/admit.ts'
 import { destination } from '../../src/mirror/destination.ts'
 import { newFetch } from '../../src/mirror/fetch.ts'
 import { openNotes } from '../../src/mirror/notes.ts'
-import type { Fetch, Source } from '../../src/mirror/source.ts'
+import type { Destination, Fetch, Source } from '../../src/mirror/source.ts'
 import { type MirrorStatus, newStatus, statusKeeper } from '../../src/mirror/status.ts'
 import { formatLocation } from '../../src/reference/tree-path.ts'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
@@ -11,13 +11,17 @@ import type { Storage } from '../../src/storage/storage.ts'
 import { loadOperatorTrust, noTrust } from '../../src/trust/operator.ts'
 import { temporaryFolder } from '../temporary.ts'
 
-/** A data folder that copies one source, a round at a time. */
+/** A data folder that copies one source, of whatever kind, a round at a time. */
 export interface StaticCopy {
   /** Reads from the source, as a mirror does. */
   fetch: Fetch
   storage: Storage
+  /** The name of the source here. */
+  source: string
+  /** What is copied to, and the pace at which that would be. */
+  target: Destination
   /** One round. */
-  copy(source: Source, signal?: AbortSignal): Promise<void>
+  copy(source: Source, signal?: AbortSignal, to?: Destination): Promise<void>
   /** SHA-256 of what is live, by slot paths without the number; each list sorted, as the order is that of arrival. */
   held(): Promise<Record<string, string[]>>
   status(): MirrorStatus
@@ -31,7 +35,7 @@ export async function newStaticCopy(
   const dataFolder = temporaryFolder(async () => {
     for (const close of closing) await close()
   })
-  const storage = openSqlite({ dataFolder })
+  const storage = openSqlite({ dataFolder, clock })
   const { fetch, close } = newFetch({ from, ca: [], token: null, userAgent: 'lookaside/test' })
   closing.push(close, () => storage.close())
   const { uploads } = policy === undefined ? noTrust : await loadOperatorTrust({ policy, gates: {} })
@@ -45,10 +49,12 @@ export async function newStaticCopy(
   return {
     fetch,
     storage,
+    source,
+    target,
     status: status.current,
-    async copy(source, signal = new AbortController().signal) {
+    async copy(source, signal = new AbortController().signal, to = target) {
       if (source.kind !== notes.kind) await notes.set({ kind: source.kind })
-      await source.copy(target, { follow: false, signal })
+      await source.copy(to, { follow: false, signal })
     },
     async held() {
       const held: Record<string, string[]> = {}
