@@ -79,6 +79,7 @@ export const refusalStatus = {
   // What is wrong with a bundle.
   'bundle-invalid': 422,
   'bundle-not-signed': 422,
+  'bundle-removes-most': 422,
   'bundle-gap': 409,
   'bundle-older': 409,
   // Another machine.

@@ -1,5 +1,6 @@
 import { Refusal } from '../refusal.ts'
 import type { Position } from '../storage/storage.ts'
+import { isTrail } from './trail.ts'
 
 /** The first file of a bundle; whoever signs it signs all: it has the hashes of the parts, and these have the others. */
 export const headName = 'lookaside-bundle.json'
@@ -21,6 +22,8 @@ export interface Head {
   /** Change 0, unless it is `since`. */
   from: Position
   to: Position
+  /** See `newTrail`; empty, unless it is `since`. */
+  trail: string
   /** Those that are served at `to`. */
   signatures: Listing
   /** Those that are not served at `to` any more; none in a `whole` one, where what is missing says so. */
@@ -41,7 +44,8 @@ export interface Part {
   size: number
 }
 
-export function formatHead({ format, epoch, scope, from, to, signatures, withdrawals }: Head): string {
+export function formatHead(head: Head): string {
+  const { format, epoch, scope, from, to, trail, signatures, withdrawals } = head
   const listing = ({ count, parts }: Listing) => ({
     count,
     parts: parts.map(({ sha256, size }) => ({ sha256, size })),
@@ -52,6 +56,7 @@ export function formatHead({ format, epoch, scope, from, to, signatures, withdra
     scope,
     from: { seq: from.seq, hash: from.hash },
     to: { seq: to.seq, hash: to.hash },
+    trail,
     signatures: listing(signatures),
     withdrawals: listing(withdrawals),
   }
@@ -73,7 +78,7 @@ export function parseHead(text: string): Head {
 
 function isHead(head: Head): boolean {
   try {
-    const { format, epoch, scope, from, to, signatures, withdrawals } = head
+    const { format, epoch, scope, from, to, trail, signatures, withdrawals } = head
     return (
       format === 1 &&
       /^[0-9a-f]{32}$/.test(epoch) &&
@@ -82,6 +87,7 @@ function isHead(head: Head): boolean {
       isPosition(to) &&
       from.seq <= to.seq &&
       (scope === 'since' || from.seq === 0) &&
+      isTrail(trail, head) &&
       isListing(signatures) &&
       isListing(withdrawals) &&
       (scope !== 'whole' || withdrawals.count === 0)

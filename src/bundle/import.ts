@@ -8,6 +8,8 @@ import type { Storage } from '../storage/storage.ts'
 import type { Scope } from './head.ts'
 import type { Entry, Gone } from './lines.ts'
 import type { UntrustedBundle } from './read.ts'
+import { nameOf, newRemovals } from './removals.ts'
+import { requireSameSigner, type Signer } from './signed.ts'
 import { formatState, parseState, requireContinuity, sourceName, stateAfter } from './state.ts'
 
 /** What became of a bundle. */
@@ -40,12 +42,21 @@ export interface LeftOut {
 
 export interface BundleImportOptions {
   admit: Admit
-  storage: Pick<Storage, 'lease' | 'confirm' | 'retract' | 'unconfirmed' | 'sourceState' | 'setSourceState'>
+  storage: Pick<
+    Storage,
+    'lease' | 'confirm' | 'retract' | 'unconfirmed' | 'contributed' | 'sourceState' | 'setSourceState'
+  >
   /** Everything is put below it; null: where it was. */
   prefix: Repository | null
   /** Of a signature. */
   maxBytes: number
+  /** Who has signed it; null: nobody verified it. */
+  signer: Signer | null
+  /** Whoever has signed those before, from now on it is this one. */
+  newSigner: boolean
   allowOlder: boolean
+  /** It may take away most of what those before have brought. */
+  acceptRemovals: boolean
   /** How long the last slot stays where it was, when another signature has gone. */
   graceSeconds: number
   onProgress?: (done: number) => void
@@ -57,19 +68,17 @@ const maxWarnings = 1000
 /** A bundle is no signer: what it brings keeps the place that it had, and admission asks the policy as of any upload. */
 const importer: Principal = { name: 'import', scopes: [{ action: 'admin' }] }
 
-const retractedAtOnce = 500
-
 interface Import extends BundleImportOptions {
   source: { name: string; round: number }
-  to: number
   report: BundleReport
 }
 
 /**
  * Takes in a bundle, through admission alone. A signature is here as long as the bundles of its log have it, somebody
  * else has it, or it was uploaded here. After an interruption the same import again comes to the same end.
- * @throws Refusal bundle-gap, bundle-older, before anything is taken in; bundle-invalid, busy, disk-full at any time: what
- * was admitted until then stays. What is wrong with one signature is in the report
+ * @throws Refusal bundle-not-signed, bundle-gap, bundle-older, before anything is taken in; bundle-removes-most, before
+ * anything is removed; bundle-invalid, busy, disk-full at any time: what was admitted until then stays. What is wrong with
+ * one signature is in the report
  */
 export async function importBundle(
   bundle: UntrustedBundle,
@@ -86,9 +95,10 @@ export async function importBundle(
 
 async function importAlone(bundle: UntrustedBundle, options: BundleImportOptions): Promise<BundleReport> {
   const { head } = bundle
-  const { storage, prefix, allowOlder } = options
+  const { storage, prefix, allowOlder, signer, newSigner, graceSeconds, acceptRemovals } = options
   const name = sourceName(head, prefix)
   const before = parseState(await storage.sourceState(name))
+  requireSameSigner(before.signer, signer, { newSigner })
   requireContinuity(head, before, { allowOlder })
   // What an earlier import saw and did not end with says nothing of this bundle.
   const state = { ...before, round: before.round + 1 }
@@ -108,18 +118,25 @@ async function importAlone(bundle: UntrustedBundle, options: BundleImportOptions
     refused: [],
     warnings: [],
   }
-  const run: Import = { ...options, source: { name, round: state.round }, to: to.seq, report }
+  if (signer && before.signer !== null && signer.primary !== before.signer)
+    warn(
+      report,
+      `Bundles of this log were signed by ${before.signer} until now, and are by ${signer.primary} from now on`,
+    )
+  const source = { name, round: state.round }
+  const run: Import = { ...options, source, report }
+  const why = { actor: name, reason: `not served any more at change ${to.seq} of its source`, graceSeconds }
+  const removals = newRemovals({ storage, source, why }, { size: before.size, isAccepted: acceptRemovals })
   // Additions come first, so that what supersedes a signature is there before that goes.
   for await (const part of bundle.parts()) {
     if (part.kind === 'signatures') await takeSignatures(run, part.entries, part.blobs)
-    else
-      await retract(
-        run,
-        part.gone.flatMap((gone) => keyOf(run, gone) ?? []),
-      )
+    else report.removed += await removals.gather(part.gone.flatMap((gone) => keyOf(run, gone) ?? []))
   }
-  if (scope === 'whole') await retractMissing(run)
-  await storage.setSourceState(name, formatState(stateAfter(head, state)))
+  report.removed += scope === 'whole' ? await removals.takeMissing() : await removals.takeGathered()
+  await storage.setSourceState(
+    name,
+    formatState(stateAfter(head, state, { size: await removals.size(), signer: signer?.primary ?? null })),
+  )
   return report
 }
 
@@ -192,32 +209,8 @@ function warn({ warnings }: BundleReport, warning: string): void {
   if (warnings.length < maxWarnings && !warnings.includes(warning)) warnings.push(warning)
 }
 
-async function retractMissing(run: Import): Promise<void> {
-  const { storage, source } = run
-  for (;;) {
-    const keys = await storage.unconfirmed(source.name, source.round, retractedAtOnce)
-    if (!keys.length) return
-    await retract(run, keys)
-  }
-}
-
-async function retract(run: Import, keys: readonly SourceKey[]): Promise<void> {
-  const { storage, source, to, graceSeconds, report } = run
-  const why = {
-    actor: source.name,
-    reason: `not served any more at change ${to} of its source`,
-    graceSeconds,
-  }
-  for (let at = 0; at < keys.length; at += retractedAtOnce)
-    report.removed += await storage.retract(source.name, keys.slice(at, at + retractedAtOnce), why)
-}
-
 /** Where it is here; null where that is no repository. */
 function keyOf({ prefix }: Import, { repository, digest, identity }: Entry | Gone): SourceKey | null {
   const name = prefix === null ? repository : `${prefix}/${repository}`
   return isRepository(name) ? { repository: name, digest, identity } : null
-}
-
-function nameOf({ repository, digest, identity }: SourceKey): string {
-  return `${repository}@${digest} ${identity}`
 }

@@ -4,6 +4,7 @@ import { formatLocation } from '../reference/tree-path.ts'
 import type { AddedSignature, ChangeKind, Position, Storage } from '../storage/storage.ts'
 import type { Scope } from './head.ts'
 import { type GoneKind, goneKinds } from './lines.ts'
+import { newTrail } from './trail.ts'
 
 /** A digest at a repository. */
 export interface Subject {
@@ -22,6 +23,8 @@ export interface Selection {
   scope: Scope
   from: Position
   to: Position
+  /** See `newTrail`. */
+  trail: string
   /** Numbers of the signatures that are served, in their order. */
   served(): Iterable<number>
   /** The same of those that are not any more. */
@@ -46,13 +49,15 @@ const served = 2
 export async function select(storage: Log, wanted: Wanted): Promise<Selection> {
   const from = await positionOf(storage, wanted.scope === 'since' ? wanted.since : 0)
   const to = await storage.head()
+  const trail = newTrail({ scope: wanted.scope, from, to })
   const isWanted = subjectTest(wanted)
   // A signature has the number of the change that added it.
   const last = new Uint8Array(to.seq + 1)
   for (let after = from.seq; after < to.seq; ) {
     const changes = await storage.changesAfter(after, page)
     after = changes.at(-1)?.seq ?? to.seq
-    for (const { seq, kind, signature, repository, digest } of changes) {
+    for (const { seq, hash, kind, signature, repository, digest } of changes) {
+      trail.add({ seq, hash })
       if (seq > to.seq || !isWanted({ repository, digest })) continue
       last[signature] = kinds.indexOf(kind) + 1
     }
@@ -72,6 +77,7 @@ export async function select(storage: Log, wanted: Wanted): Promise<Selection> {
     scope: wanted.scope,
     from,
     to,
+    trail: trail.toString(),
     served: servedIds,
     gone: goneIds,
     kindOf: (id) => kinds[(last[id] as number) - 1] as GoneKind,

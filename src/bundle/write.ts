@@ -39,6 +39,7 @@ export async function draftBundle(storage: Storage, wanted: Wanted): Promise<Dra
     scope: selection.scope,
     from: selection.from,
     to: selection.to,
+    trail: selection.trail,
     signatures: await listingOf(signatureParts(storage, selection)),
     withdrawals: await listingOf(withdrawalParts(storage, selection)),
   }

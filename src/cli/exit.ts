@@ -9,7 +9,13 @@ export type ExitCode = (typeof exit)[keyof typeof exit]
 const operatorCodes = new Set<RefusalCode>(['configuration', 'data-folder', 'policy', 'keyring', 'manifest'])
 
 /** A bundle that is not taken: nothing has failed. */
-const noCodes = new Set<RefusalCode>(['bundle-invalid', 'bundle-not-signed', 'bundle-gap', 'bundle-older'])
+const noCodes = new Set<RefusalCode>([
+  'bundle-invalid',
+  'bundle-not-signed',
+  'bundle-removes-most',
+  'bundle-gap',
+  'bundle-older',
+])
 
 /**
  * Wrong usage or configuration, a token among it, is for the caller to mend; everything else is a failure of server,

@@ -21,7 +21,9 @@ import { counter, type Progress } from './progress.ts'
 interface ImportOptions extends DataOptions {
   prefix?: string
   requireSignature?: string[]
+  newSigner?: boolean
   allowOlder?: boolean
+  acceptRemovals?: boolean
   json?: boolean
 }
 
@@ -37,7 +39,12 @@ export function importCommand(cli: Cli, ends: (code: ExitCode) => void): Command
       'of a bundle: take it only if one of these keys signed it; may be given again',
       (value: string, earlier: string[] = []) => [...earlier, value],
     )
+    .option(
+      '--new-signer',
+      'with --require-signature: the key that signed those before is given up for this one',
+    )
     .option('--allow-older', 'of a bundle: take it even if a later one was imported before')
+    .option('--accept-removals', 'of a bundle: take it even if most of what those before brought goes')
     .option('--json', 'print a JSON document')
     .action(async (path: string, options: ImportOptions) => {
       // Before anything is opened: what is asked of bundles must not be passed over because a file is none.
@@ -67,12 +74,15 @@ interface Import {
 /** @throws Refusal bundle-not-signed, configuration */
 function requireNothingOfBundles(
   path: string,
-  { prefix, requireSignature, allowOlder }: ImportOptions,
+  { prefix, requireSignature, newSigner, allowOlder, acceptRemovals }: ImportOptions,
 ): void {
   if (requireSignature)
     throw new Refusal('bundle-not-signed', `${path} is no bundle, and --require-signature wants a signed one`)
-  if (prefix !== undefined || allowOlder)
-    throw new Refusal('configuration', `${path} is no bundle: --prefix and --allow-older are for bundles`)
+  if (prefix !== undefined || newSigner || allowOlder || acceptRemovals)
+    throw new Refusal(
+      'configuration',
+      `${path} is no bundle: --prefix, --new-signer, --allow-older and --accept-removals are for bundles`,
+    )
 }
 
 /** @returns how many were left out */
@@ -109,17 +119,23 @@ async function takeBundle(
   { path, options, progress }: Import,
 ): Promise<number> {
   const prefix = options.prefix === undefined ? null : parseRepository(options.prefix)
+  if (options.newSigner && !options.requireSignature)
+    throw new Refusal('configuration', '--new-signer is for --require-signature')
   const keyring = options.requireSignature && (await keyringOf(options.requireSignature))
   const admit = await cli.admission(storage, config)
   const bundle = await readBundle(path === '-' ? process.stdin : createReadStream(path))
   try {
-    const signedBy = keyring ? requireSigned(bundle, keyring, Date.now()) : null
+    const signer = keyring ? requireSigned(bundle, keyring, Date.now()) : null
+    const signedBy = signer?.fingerprint ?? null
     const report = await importBundle(bundle, {
       admit,
       storage,
       prefix,
       maxBytes: config.uploads.maxBytes,
+      signer,
+      newSigner: options.newSigner ?? false,
       allowOlder: options.allowOlder ?? false,
+      acceptRemovals: options.acceptRemovals ?? false,
       graceSeconds: Math.max(config.withdraw.graceSeconds, config.reads.cacheSeconds),
       onProgress: progress.update,
     })

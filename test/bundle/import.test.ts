@@ -69,7 +69,7 @@ test('a bundle takes away nothing that was uploaded here, or that another source
   await target.import(await one.bundle())
   await target.import(await two.bundle())
   await one.withdraw(1, 2, 3)
-  const report = await target.import(await one.bundle())
+  const report = await target.import(await one.bundle(), { acceptRemovals: true })
   assert.deepEqual([report.removed, (await target.served()).length], [1, 2])
 })
 
@@ -183,7 +183,7 @@ test('under a prefix it is another source, and touches nothing outside', async (
     ['team/app', 'vendor/mirror/team/app'],
   )
   await origin.withdraw(one)
-  await target.import(await origin.bundle(), { prefix })
+  await target.import(await origin.bundle(), { prefix, acceptRemovals: true })
   assert.deepEqual(
     (await target.served()).map((line) => line.split('@')[0]),
     ['team/app'],

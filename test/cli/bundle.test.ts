@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { readSignature } from '../../src/signature/signature.ts'
 import { filesOf } from '../bundle/archives.ts'
+import { newCourier } from '../bundle/courier.ts'
 import { newStore } from '../bundle/stores.ts'
 import { fixture } from '../openpgp/fixture.ts'
 import { ask, testServer } from '../server.ts'
@@ -132,6 +133,47 @@ test('a bundle that is damaged, older, behind a gap or not signed as required en
   ended(await imported('unsigned', file('signature')), 0)
 })
 
+test('a bundle that would take most away is held, and taken where that is accepted', async () => {
+  const store = newStore()
+  for (let count = 0; count < 12; count++) await store.upload()
+  writeFileSync(file('twelve.tar'), await store.bundle())
+  await store.withdraw(1, 2, 3, 4, 5, 6, 7)
+  writeFileSync(file('five.tar'), await store.bundle())
+  ended(await imported('held', file('twelve.tar')), 0)
+  const held = await imported('held', file('five.tar'))
+  ended(held, 1)
+  assert.match(held.stderr, /take away 7 of the 12 signatures .*--accept-removals/)
+  const accepted = await imported('held', file('five.tar'), '--accept-removals')
+  ended(accepted, 0)
+  assert.match(accepted.stdout, /5 already there, 7 removed/)
+})
+
+test('whose key signed bundles of a log signs all later ones, until it is given up', async () => {
+  const store = newStore()
+  await store.upload()
+  const [courier, next] = [await newCourier('courier'), await newCourier('next')]
+  writeFileSync(file('courier.asc'), courier.publicKey)
+  writeFileSync(file('next.asc'), next.publicKey)
+  const bundle = await store.bundle()
+  writeFileSync(file('unsigned.tar'), bundle)
+  writeFileSync(file('courier.tar'), await courier.sign(bundle))
+  writeFileSync(file('next.tar'), await next.sign(bundle))
+  const required = (...keyrings: string[]) =>
+    keyrings.flatMap((keyring) => ['--require-signature', file(keyring)])
+  ended(await imported('signed', file('courier.tar'), ...required('courier.asc')), 0)
+
+  const unsigned = await imported('signed', file('unsigned.tar'))
+  ended(unsigned, 1)
+  assert.match(unsigned.stderr, new RegExp(`were signed by ${courier.fingerprint}`))
+  ended(await imported('signed', file('next.tar'), ...required('next.asc')), 1)
+  ended(await imported('signed', file('unsigned.tar'), '--new-signer'), 2)
+  ended(await imported('signed', file('next.tar'), ...required('next.asc'), '--new-signer'), 0)
+  const back = await imported('signed', file('courier.tar'), ...required('courier.asc', 'next.asc'))
+  ended(back, 0)
+  assert.match(back.stderr, new RegExp(`by ${next.fingerprint} until now`))
+  assert.match(back.stdout, new RegExp(`^signed by ${courier.fingerprint}$`, 'm'))
+})
+
 test('options that make no sense together are refused before anything is written', async () => {
   const refused: [args: string[], reason: RegExp][] = [
     [['--since', 'x'], /number of a change/],
@@ -154,7 +196,8 @@ test('options that make no sense together are refused before anything is written
   ended(await exported('/dev/null'), 2)
   ended(await exported(folder), 2)
   assert.equal((await lookaside(['export', '--data', file('nowhere'), '--output', file('x')])).code, 2)
-  ended(await imported('target', file('signature'), '--prefix', 'x'), 2)
+  for (const option of [['--prefix', 'x'], ['--accept-removals'], ['--allow-older']])
+    ended(await imported('target', file('signature'), ...option), 2)
 })
 
 test('a list of images is read in any form of reference that has a digest', async () => {

@@ -44,6 +44,25 @@ export function sourcesContract(name: string, open: (clock?: () => number) => Op
       assert.deepEqual(await storage.integrity(), [])
     })
 
+    test('what was taken away and comes back is nothing new, in whatever bytes', async () => {
+      const { storage } = open()
+      const signature = { ...newSignature(), ...from('a') }
+      const variant = { ...newSignature({ identity: signature.identity }), ...from('a') }
+      const append = async (one: NewSignature) => {
+        const { outcome, returned } = await storage.append(one)
+        return [outcome, returned]
+      }
+      assert.deepEqual(await append(signature), ['added', false])
+      assert.deepEqual(await append(signature), ['present', false])
+      assert.deepEqual(await append(newSignature()), ['added', false])
+      for (const one of [signature, variant]) {
+        assert.equal(await storage.retract('a', [keyOf(signature)], why), 1)
+        assert.deepEqual(await append(one), ['added', true])
+      }
+      await storage.withdraw([1], why)
+      assert.deepEqual(await append({ ...signature, reinstate: { reason: null } }), ['added', true])
+    })
+
     test('a withdrawal here is final, whoever has it', async () => {
       const { storage } = open()
       const signature = { ...newSignature(), ...from('a') }
