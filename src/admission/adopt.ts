@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import type { Principal } from '../access/principal.ts'
 import { readRegularFile } from '../durable/regular-file.ts'
 import type { Repository } from '../reference/repository.ts'
+import { maxBlobBytes } from '../reference/tree-path.ts'
 import { Refusal, type RefusalCode } from '../refusal.ts'
 import { readSignature } from '../signature/signature.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -12,6 +13,7 @@ import { beginning, isForeign } from '../tree/projector.ts'
 import type { Tree } from '../tree/tree.ts'
 import { type Found, walk } from '../tree/walk.ts'
 import type { Admit } from './admit.ts'
+import { isOfOneSignature } from './contribution.ts'
 
 /** What became of each file of a docroot. Nothing is left out silently. */
 export interface ImportReport {
@@ -33,9 +35,6 @@ export interface ImportOptions {
   onProgress?: (done: number) => void
 }
 
-/** c/image reads no more than this of a signature (its internal/iolimits, `MaxSignatureBodySize`). */
-const maxFileBytes = 4 * 1024 * 1024
-
 /** Folders on the way at once: their signatures share commits. */
 const concurrency = 64
 
@@ -53,7 +52,7 @@ export async function importPath(path: string, options: ImportOptions): Promise<
     try {
       await takeFile(root, file, isSlot, options, report)
     } catch (error) {
-      if (!(error instanceof Refusal) || error.code === 'disk-full' || error.code === 'busy') throw error
+      if (!isOfOneSignature(error)) throw error
       report.refused.push({ path: file.path, code: error.code, detail: error.message })
       await options.onRefused?.(file.path)
     }
@@ -116,8 +115,8 @@ async function readSlotFile(file: string): Promise<Uint8Array> {
   let bytes: Uint8Array | null
   try {
     const { size } = await lstat(file)
-    if (size > maxFileBytes)
-      throw new Refusal('too-large', `It has ${size} bytes; no client reads more than ${maxFileBytes}`)
+    if (size > maxBlobBytes)
+      throw new Refusal('too-large', `It has ${size} bytes; no client reads more than ${maxBlobBytes}`)
     bytes = await readRegularFile(file)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException

@@ -1,14 +1,14 @@
 import type { Principal } from '../access/principal.ts'
 import type { Admit } from '../admission/admit.ts'
-import { isRepository, type Repository } from '../reference/repository.ts'
+import { type Contribution, isOfOneSignature, nameOf, newContribution } from '../admission/contribution.ts'
+import type { Repository } from '../reference/repository.ts'
 import { Refusal, type RefusalCode } from '../refusal.ts'
 import { readSignature } from '../signature/signature.ts'
-import type { SourceKey } from '../storage/sources.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Scope } from './head.ts'
-import type { Entry, Gone } from './lines.ts'
+import type { Entry } from './lines.ts'
 import type { UntrustedBundle } from './read.ts'
-import { nameOf, newRemovals } from './removals.ts'
+import { newRemovals } from './removals.ts'
 import { requireSameSigner, type Signer } from './signed.ts'
 import { formatState, parseState, requireContinuity, sourceName, stateAfter } from './state.ts'
 
@@ -70,6 +70,7 @@ const importer: Principal = { name: 'import', scopes: [{ action: 'admin' }] }
 
 interface Import extends BundleImportOptions {
   source: { name: string; round: number }
+  contribution: Contribution
   report: BundleReport
 }
 
@@ -124,18 +125,29 @@ async function importAlone(bundle: UntrustedBundle, options: BundleImportOptions
       `Bundles of this log were signed by ${before.signer} until now, and are by ${signer.primary} from now on`,
     )
   const source = { name, round: state.round }
-  const run: Import = { ...options, source, report }
-  const why = { actor: name, reason: `not served any more at change ${to.seq} of its source`, graceSeconds }
-  const removals = newRemovals({ storage, source, why }, { size: before.size, isAccepted: acceptRemovals })
+  const contribution = newContribution({
+    storage,
+    source: name,
+    prefix: prefix ?? '',
+    why: { actor: name, reason: `not served any more at change ${to.seq} of its source`, graceSeconds },
+  })
+  const run: Import = { ...options, source, contribution, report }
+  const removals = newRemovals(contribution, {
+    round: state.round,
+    before: before.size,
+    isAccepted: acceptRemovals,
+  })
   // Additions come first, so that what supersedes a signature is there before that goes.
   for await (const part of bundle.parts()) {
     if (part.kind === 'signatures') await takeSignatures(run, part.entries, part.blobs)
-    else report.removed += await removals.gather(part.gone.flatMap((gone) => keyOf(run, gone) ?? []))
+    else report.removed += await removals.gather(part.gone)
   }
   report.removed += scope === 'whole' ? await removals.takeMissing() : await removals.takeGathered()
   await storage.setSourceState(
     name,
-    formatState(stateAfter(head, state, { size: await removals.size(), signer: signer?.primary ?? null })),
+    formatState(
+      stateAfter(head, state, { size: await contribution.size(), signer: signer?.primary ?? null }),
+    ),
   )
   return report
 }
@@ -145,33 +157,26 @@ async function takeSignatures(
   entries: readonly Entry[],
   blobs: ReadonlyMap<string, Uint8Array>,
 ): Promise<void> {
-  const { storage, source, report, onProgress } = run
-  const named = new Map<string, { entry: Entry; key: SourceKey }>()
-  for (const entry of entries) {
-    const key = keyOf(run, entry)
-    if (key) named.set(nameOf(key), { entry, key })
-    else leaveOut(run, entry, new Refusal('name-too-long', `It does not fit below ${run.prefix}`))
-  }
-  const keys = [...named.values()].map(({ key }) => key)
-  const missing = await storage.confirm(source.name, keys, source.round)
-  report.present += keys.length - missing.length
+  const { contribution, source, report, onProgress } = run
+  const named = new Map(entries.map((entry) => [nameOf(entry), entry]))
+  const { ours, others } = await contribution.confirm([...named.values()], source.round, (entry) =>
+    leaveOut(run, entry, new Refusal('name-too-long', `It does not fit below ${run.prefix}`)),
+  )
+  report.present += ours.length
 
   // Many at once share a commit; those of one digest keep their order.
-  const byDigest = Map.groupBy(missing, ({ repository, digest }) => `${repository}@${digest}`)
+  const byDigest = Map.groupBy(others, ({ repository, digest }) => `${repository}@${digest}`)
   const ends = await Promise.allSettled(
     [...byDigest.values()].map(async (same) => {
-      for (const key of same) {
-        const { entry } = named.get(nameOf(key)) as { entry: Entry }
-        await take(run, entry, key, blobs.get(entry.sha256) as Uint8Array)
-      }
+      for (const entry of same) await take(run, entry, blobs.get(entry.sha256) as Uint8Array)
     }),
   )
   for (const end of ends) if (end.status === 'rejected') throw end.reason
   onProgress?.(report.added + report.present + report.leftOut)
 }
 
-async function take(run: Import, entry: Entry, { repository, digest }: SourceKey, bytes: Uint8Array) {
-  const { admit, source, report, maxBytes } = run
+async function take(run: Import, entry: Entry, bytes: Uint8Array) {
+  const { admit, source, contribution, report, maxBytes } = run
   try {
     if (bytes.length > maxBytes)
       throw new Refusal('too-large', `It has ${bytes.length} bytes; uploads.maxBytes is ${maxBytes}`)
@@ -182,14 +187,14 @@ async function take(run: Import, entry: Entry, { repository, digest }: SourceKey
       bytes,
       principal: importer,
       actor: source.name,
-      repository,
-      digest,
+      repository: contribution.here(entry.repository),
+      digest: entry.digest,
       source,
     })
     report[outcome]++
     for (const warning of warnings) warn(report, warning)
   } catch (error) {
-    if (!(error instanceof Refusal) || error.code === 'busy' || error.code === 'disk-full') throw error
+    if (!isOfOneSignature(error)) throw error
     leaveOut(run, entry, error)
   }
 }
@@ -207,10 +212,4 @@ function leaveOut(
 
 function warn({ warnings }: BundleReport, warning: string): void {
   if (warnings.length < maxWarnings && !warnings.includes(warning)) warnings.push(warning)
-}
-
-/** Where it is here; null where that is no repository. */
-function keyOf({ prefix }: Import, { repository, digest, identity }: Entry | Gone): SourceKey | null {
-  const name = prefix === null ? repository : `${prefix}/${repository}`
-  return isRepository(name) ? { repository: name, digest, identity } : null
 }

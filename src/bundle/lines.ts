@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { type Digest, isDigest } from '../reference/digest.ts'
 import { isRepository, type Repository } from '../reference/repository.ts'
+import { maxBlobBytes } from '../reference/tree-path.ts'
 import type { ChangeKind } from '../storage/storage.ts'
 import { invalid, isSha256, type Part, parseJson } from './head.ts'
 
@@ -27,12 +28,9 @@ export interface Gone {
 export const goneKinds = ['withdrawn', 'superseded', 'removed'] as const satisfies readonly ChangeKind[]
 export type GoneKind = (typeof goneKinds)[number]
 
-/** c/image reads no more of a signature (its internal/iolimits, `MaxSignatureBodySize`). */
-export const maxBlobSize = 4 * 1024 * 1024
-
 /** What is in memory at once, of a reader as of a writer. */
 export const maxPartLines = 1000
-export const maxPartBlobBytes = 2 * maxBlobSize
+export const maxPartBlobBytes = 2 * maxBlobBytes
 
 /** Above what the longest repository (255), digest (135) and two hashes need. */
 const maxLineSize = 1024
@@ -79,7 +77,7 @@ export const entryForm: LineForm<Entry> = {
     isSha256(line.sha256) &&
     Number.isSafeInteger(line.size) &&
     line.size > 0 &&
-    line.size <= maxBlobSize,
+    line.size <= maxBlobBytes,
 }
 
 export const goneForm: LineForm<Gone> = {

@@ -17,7 +17,9 @@ interface FsckOptions extends DataOptions {
 
 export function fsckCommand(cli: Cli, ends: (code: ExitCode) => void): Command {
   return onDataFolder(new Command('fsck'))
-    .description('compare the database with itself and with the tree, byte by byte; a server may run')
+    .description(
+      'compare the database with itself, the tree and what is published, byte by byte; a server may run',
+    )
     .option(
       '--repair',
       'write the tree again where it differs; what the database does not know goes to lost+found',
@@ -32,6 +34,7 @@ export function fsckCommand(cli: Cli, ends: (code: ExitCode) => void): Command {
         if (tree && options.repair) await adopt(storage, tree, await cli.admission(storage, config))
         const report = await fsck(storage, {
           tree,
+          publish: config.publish.map(({ directory }) => directory),
           repair: options.repair ?? false,
           onProgress: progress.update,
         })
@@ -69,6 +72,5 @@ function tell(report: FsckReport): void {
   print(
     `${changes} changes, ${signatures} signatures of ${locations} digests checked; ${damage.length} damaged`,
   )
-  if (pending)
-    print(`${pending} digests are still to be written to the tree: a running server does it, or --repair`)
+  if (pending) print(`${pending} digests are still to be written: a running server does it, or --repair`)
 }

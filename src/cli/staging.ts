@@ -2,7 +2,7 @@ import { constants, type Stats } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { isRepository, type Repository } from '../reference/repository.ts'
-import type { SlotPath } from '../reference/tree-path.ts'
+import { maxBlobBytes, type SlotPath } from '../reference/tree-path.ts'
 import { Refusal } from '../refusal.ts'
 import { readSignature, type Signature } from '../signature/signature.ts'
 import { walk } from '../tree/walk.ts'
@@ -15,9 +15,6 @@ export interface StagedFile {
   /** Null, or why it is not sent. */
   oddity: string | null
 }
-
-/** c/image reads no more than this of a signature (its internal/iolimits, `MaxSignatureBodySize`). */
-const maxFileBytes = 4 * 1024 * 1024
 
 /**
  * The files that are named, and those in the trees that are named. Links in a tree are told of and not followed: what
@@ -48,14 +45,14 @@ export async function readStaged({ path, slot }: StagedFile): Promise<Uint8Array
   let file: FileHandle | undefined
   try {
     file = await open(path, flags)
-    const buffer = Buffer.alloc(Math.min((await file.stat()).size, maxFileBytes) + 1)
+    const buffer = Buffer.alloc(Math.min((await file.stat()).size, maxBlobBytes) + 1)
     let length = 0
     for (;;) {
       const { bytesRead } = await file.read(buffer, length, buffer.length - length)
       length += bytesRead
       if (bytesRead === 0 || length === buffer.length) break
     }
-    if (length <= maxFileBytes) return buffer.subarray(0, length)
+    if (length <= maxBlobBytes) return buffer.subarray(0, length)
   } catch (cause) {
     throw new Refusal('bad-request', `It cannot be read: ${(cause as Error).message}`, { cause })
   } finally {
@@ -63,7 +60,7 @@ export async function readStaged({ path, slot }: StagedFile): Promise<Uint8Array
   }
   throw new Refusal(
     'too-large',
-    `It is larger than ${maxFileBytes} bytes; no client reads more of a signature`,
+    `It is larger than ${maxBlobBytes} bytes; no client reads more of a signature`,
   )
 }
 

@@ -1,10 +1,8 @@
 import { Type } from 'typebox'
+import { maxBlobBytes } from '../reference/tree-path.ts'
 import { gatesSchema } from './gates-schema.ts'
 import { mirrorsSchema, publishSchema } from './mirrors-schema.ts'
 import { registriesSchema, registrySchema } from './registries-schema.ts'
-
-/** c/image gives up on a blob above 4 MiB, `MaxSignatureBodySize` in docker/docker_image_src.go. */
-const maxBlobBytes = 4 * 1024 * 1024
 
 const closed = { additionalProperties: false }
 
@@ -101,7 +99,7 @@ export const configSchema = Type.Object(
           minimum: 1,
           maximum: maxBlobBytes,
           default: 131072,
-          description: 'The largest signature that is admitted. Clients read at most 4194304 bytes.',
+          description: `The largest signature that is admitted. Clients read at most ${maxBlobBytes} bytes.`,
         }),
         sigstoreJson: Type.Boolean({
           default: false,

@@ -1,9 +1,7 @@
+import { maxBlobBytes } from '../reference/tree-path.ts'
 import { Refusal } from '../refusal.ts'
 import type { Fetch, Fetched } from './source.ts'
 import { AnswerTooLong } from './trouble.ts'
-
-/** c/image reads no more of a signature. */
-const maxBlobBytes = 4 * 1024 * 1024
 
 export type FetchedBlob = Omit<Fetched, 'body'> & { body: Buffer | Refusal }
 

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { type Principal, parseScope } from '../access/principal.ts'
 import type { Admit } from '../admission/admit.ts'
+import { isOfOneSignature, newContribution } from '../admission/contribution.ts'
 import type { MirrorConfig } from '../config/config.ts'
-import { parseRepository, type Repository } from '../reference/repository.ts'
 import { Refusal } from '../refusal.ts'
 import { readSignature } from '../signature/signature.ts'
-import type { SourceKey, Sources } from '../storage/sources.ts'
+import type { Sources } from '../storage/sources.ts'
 import type { Reading } from '../storage/storage.ts'
 import type { MirrorNotes } from './notes.ts'
 import { newPace } from './pace.ts'
@@ -25,13 +25,6 @@ export interface DestinationOptions {
   clock: () => number
 }
 
-/** Fewer than these may go at once, whatever share of all they are. */
-const fewSignatures = 10
-
-/** What goes is counted up to here; more at once is held back in any case. */
-const maxCounted = 100_000
-
-const retractedAtOnce = 256
 const refusalsKept = 5
 const whereLength = 400
 
@@ -57,27 +50,15 @@ export function destination(options: DestinationOptions): Destination {
   const source = sourceName(mirror)
   const actor = actorOf(from)
   const principal = principalOf(mirror)
-  const why = { actor, reason: 'the source has it no more', graceSeconds }
+  const contribution = newContribution({
+    storage,
+    source,
+    prefix,
+    why: { actor, reason: 'the source has it no more', graceSeconds },
+    onRemoved: (count) => keeper.update({ removed: keeper.current().removed + count }),
+  })
   /** What the source had contributed when the round began. */
   let before = 0
-
-  const here = (repository: Repository): Repository =>
-    prefix === '' ? repository : parseRepository(`${prefix}/${repository}`)
-  const there = (key: SourceKey): SourceKey =>
-    prefix === '' ? key : { ...key, repository: key.repository.slice(prefix.length + 1) as Repository }
-  /** Those whose name is too long with the prefix are nowhere here. */
-  const allHere = (
-    keys: readonly SourceKey[],
-    onNone = (_key: SourceKey, _why: Refusal) => {},
-  ): SourceKey[] =>
-    keys.flatMap((key) => {
-      try {
-        return [{ ...key, repository: here(key.repository) }]
-      } catch (error) {
-        onNone(key, error as Refusal)
-        return []
-      }
-    })
 
   const refuse = (where: string, why: Refusal) => {
     const { refused, refusals } = keeper.current()
@@ -89,16 +70,6 @@ export function destination(options: DestinationOptions): Destination {
     })
   }
 
-  const retractAll = async (keys: readonly SourceKey[]): Promise<number> => {
-    let all = 0
-    for (let at = 0; at < keys.length; at += retractedAtOnce) {
-      const removed = await storage.retract(source, keys.slice(at, at + retractedAtOnce), why)
-      if (removed) keeper.update({ removed: keeper.current().removed + removed })
-      all += removed
-    }
-    return all
-  }
-
   const admitOne = async ({ repository, digest, sha256, identity }: At, bytes: Uint8Array) => {
     if (sha256 !== undefined && createHash('sha256').update(bytes).digest('hex') !== sha256)
       throw new Refusal('source-mismatch', `Its bytes are not those that the source names, ${sha256}`)
@@ -106,7 +77,7 @@ export function destination(options: DestinationOptions): Destination {
       bytes,
       principal,
       actor,
-      repository: here(repository),
+      repository: contribution.here(repository),
       digest,
       ...(identity !== undefined && { identity }),
       source: { name: source, round: notes.round },
@@ -120,7 +91,7 @@ export function destination(options: DestinationOptions): Destination {
         keeper.update({ [outcome]: keeper.current()[outcome] + 1 })
         return { outcome, returned, identity }
       } catch (error) {
-        if (!(error instanceof Refusal) || error.code === 'busy' || error.code === 'disk-full') throw error
+        if (!isOfOneSignature(error)) throw error
         refuse(`${at.repository}@${at.digest}`, error)
         return { outcome: 'refused', returned: false, identity: identityOf(bytes) }
       }
@@ -129,29 +100,22 @@ export function destination(options: DestinationOptions): Destination {
     refuse,
 
     async confirm(keys) {
-      const places = allHere(keys, ({ repository, digest }, why) => refuse(`${repository}@${digest}`, why))
-      const unknown = await storage.confirm(source, places, notes.round)
-      const missing = new Set(unknown.map((key) => textOf(there(key))))
-      return keys.filter((key) => missing.has(textOf(key)))
+      const { others } = await contribution.confirm(keys, notes.round, ({ repository, digest }, why) =>
+        refuse(`${repository}@${digest}`, why),
+      )
+      return others
     },
 
-    retract: (keys) => retractAll(allHere(keys)),
+    retract: (keys) => contribution.retract(keys),
 
     async beginRound() {
-      before = await storage.contributed(source, 2 * maxCounted)
+      before = await contribution.size()
       await notes.set({ round: notes.round + 1 })
     },
 
     async endRound() {
       await requireLikely()
-      for (;;) {
-        const keys = await storage.unconfirmed(source, notes.round, retractedAtOnce)
-        if (!keys.length) break
-        await retractAll(keys)
-        const [first] = await storage.unconfirmed(source, notes.round, 1)
-        if (first && textOf(first) === textOf(keys[0] as SourceKey))
-          throw new Error(`${textOf(first)} cannot be taken away`)
-      }
+      await contribution.retractMissing(notes.round)
       if (notes.held !== null) await notes.set({ held: null, missing: 0 })
     },
 
@@ -188,23 +152,18 @@ export function destination(options: DestinationOptions): Destination {
     },
   }
 
-  /**
-   * A source that was emptied, by whoever, or shows less than it has, must not empty this one. Where it seems to have
-   * lost more than it has left, a person has to say so, after it was seen.
-   */
+  /** What is no likely loss waits until a person who has seen it says that it is right. */
   async function requireLikely(): Promise<void> {
-    const missing = (await storage.unconfirmed(source, notes.round, maxCounted)).length
-    if (!missing) return
+    const missing = await contribution.missing(notes.round)
     // Of many, what came in since they are missing is no sign that they are still there.
     const known = notes.held === null ? before : Math.min(before, notes.before)
-    const all = known >= fewSignatures ? known : await storage.contributed(source, 2 * missing)
-    const seen = Math.max(0, all - missing)
-    if (missing < maxCounted && seen > 0 && (seen >= missing || all < fewSignatures)) return
+    const { left, isLikely } = await contribution.weigh(missing, known)
+    if (isLikely) return
     if (missing <= notes.missing && (await notes.isAccepted())) return
     // Who has accepted that some may go has not seen that it is more now.
     const isMore = notes.held === null || missing > notes.missing
     if (isMore) await notes.set({ held: options.clock(), missing, before: known })
-    throw new HeldBack({ missing, seen })
+    throw new HeldBack({ missing, seen: left })
   }
 }
 
@@ -220,10 +179,6 @@ function identityOf(bytes: Uint8Array): string | null {
   } catch {
     return null
   }
-}
-
-function textOf({ repository, digest, identity }: SourceKey): string {
-  return `${repository}@${digest} ${identity}`
 }
 
 /** The other pages are notes of the mirror itself. */

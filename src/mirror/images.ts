@@ -11,7 +11,6 @@ import type { Digest } from '../reference/digest.ts'
 import { formatReference, type ImageReference } from '../reference/reference.ts'
 import { formatLocation, type Location } from '../reference/tree-path.ts'
 import { Refusal } from '../refusal.ts'
-
 import { beginRound, concurrency } from './round.ts'
 import type { Destination, Fetch, Source } from './source.ts'
 import { SourceTrouble } from './trouble.ts'
@@ -40,16 +39,7 @@ const besideAnImage = /^sha256-[0-9a-f]{64}(?:\.[a-z]+)?$/
  * now does not.
  */
 export function imagesSource({ fetch, images, registry, clock = Date.now }: ImagesOptions): Source {
-  return {
-    kind: 'images',
-    async copy(destination, { signal }) {
-      try {
-        await lookThrough(destination, signal)
-      } catch (error) {
-        if (!signal.aborted) throw error
-      }
-    },
-  }
+  return { kind: 'images', copy: (destination, { signal }) => lookThrough(destination, signal) }
 
   async function lookThrough(destination: Destination, signal: AbortSignal): Promise<void> {
     const names = (await readImageNames(images)).map(({ image }) => image)

@@ -1,3 +1,4 @@
+import { nameOf } from '../admission/contribution.ts'
 import { formatLocation, type Location, maxSlot, parseLocation } from '../reference/tree-path.ts'
 import { isLongRefused, keysOf, type Reading, readSlots, type SeenSlot } from './slots.ts'
 import { SourceTrouble } from './trouble.ts'
@@ -90,13 +91,13 @@ export async function beginRound(reading: Reading): Promise<Round> {
     const places = new Map<string, Location>()
     const keys = unchanged.flatMap(({ location, slots }) => {
       const keys = keysOf(location, slots)
-      for (const key of keys) places.set(textOf(key), location)
+      for (const key of keys) places.set(nameOf(key), location)
       return keys
     })
     unchanged = []
     if (keys.length === 0) return
     const missing = await destination.confirm(keys)
-    for (const location of new Set(missing.flatMap((key) => places.get(textOf(key)) ?? [])))
+    for (const location of new Set(missing.flatMap((key) => places.get(nameOf(key)) ?? [])))
       await part(formatLocation(location), async () => {
         const { slots, asked } = await readSlots(location, [], maxSlot, reading)
         await noteSlots(location, { shown: null, slots, asked })
@@ -186,10 +187,6 @@ export async function beginRound(reading: Reading): Promise<Round> {
       await writeNotes()
     },
   }
-}
-
-function textOf({ repository, digest, identity }: ReturnType<typeof keysOf>[number]): string {
-  return `${repository}@${digest} ${identity}`
 }
 
 function noteIn(seen: unknown): Note | null {

@@ -10,7 +10,8 @@ export interface Source {
   /**
    * Brings the destination to what the source has now, from wherever it was left. Of a feed that is followed, it
    * returns only when `signal` says so.
-   * @throws whatever keeps the source from being read; calling it again goes on where it stopped
+   * @throws whatever keeps the source from being read, and anything once `signal` ends it; calling it again goes on where
+   *   it stopped
    */
   copy(destination: Destination, options: { follow: boolean; signal: AbortSignal }): Promise<void>
 }

@@ -20,6 +20,9 @@ export interface SlotPath {
 /** c/image stops with an error when it has read a 128th signature (docker/docker_image_src.go, `maxLookasideSignatures`). */
 export const maxSlot = 127
 
+/** c/image gives up on a signature that is longer (internal/iolimits, `MaxSignatureBodySize`). */
+export const maxBlobBytes = 4 * 1024 * 1024
+
 /** The longest file name of ext4, XFS, btrfs, APFS and NTFS, in bytes; the names here are ASCII. */
 const maxComponent = 255
 

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { createHash, randomBytes } from 'node:crypto'
+import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { replaceFile } from '../durable/durable.ts'
-import { formatLocation, parseLocation } from '../reference/tree-path.ts'
+import { formatLocation, type Location, parseLocation } from '../reference/tree-path.ts'
 import type { BacklogEntry, TreeBacklog } from '../storage/storage.ts'
 import { ownFolder, type Tree } from './tree.ts'
 
@@ -25,7 +25,7 @@ const maxSetAside = 1000
  * tree. To be made anew by each holder of the lease.
  */
 export function publishedBacklog(directory: string): TreeBacklog {
-  const file = join(directory, ownFolder, 'backlog.json')
+  const file = backlogFile(directory)
   let loaded: Promise<Map<string, BacklogEntry>> | undefined
   let saving = Promise.resolve()
   let next: Promise<void> | undefined
@@ -43,12 +43,7 @@ export function publishedBacklog(directory: string): TreeBacklog {
       .catch(() => {})
       .then(async () => {
         next = undefined
-        const list = [...(await entries())].map(([location, { error, since }]) => ({
-          location,
-          error,
-          since,
-        }))
-        await replaceFile(file, `${JSON.stringify(list)}\n`, 0o644)
+        await writeBacklog(file, [...(await entries()).values()])
       })
     return next
   }
@@ -61,11 +56,68 @@ export function publishedBacklog(directory: string): TreeBacklog {
       map.set(key, { location, error, since: map.get(key)?.since ?? Date.now() })
       await save()
     },
-    backlog: async () => [...(await entries()).values()],
+    async backlog() {
+      const map = await entries()
+      for (const asked of await askedFiles(directory)) {
+        for (const [key, entry] of await readBacklog(asked)) map.set(key, entry)
+        await save()
+        await rm(asked, { force: true })
+      }
+      return [...map.values()]
+    },
     async settleBacklog(location) {
       if ((await entries()).delete(formatLocation(location))) await save()
     },
   }
+}
+
+/**
+ * Has whoever holds the lease of a published directory write locations again when it looks next, at most 1000 at a time.
+ * Each asks in a file of his own, which the holder takes in: it alone writes its backlog.
+ * @returns those that were asked for
+ */
+export async function askForWriting(
+  directory: string,
+  locations: readonly Location[],
+): Promise<readonly Location[]> {
+  const asked = locations.slice(0, maxSetAside)
+  const entries = asked.map((location) => ({ location, error: null, since: Date.now() }))
+  const name = `${askedPrefix}${randomBytes(8).toString('hex')}.json`
+  await writeBacklog(join(directory, ownFolder, name), entries)
+  return asked
+}
+
+/** What has still to be written, for one that does not hold the lease; also what was asked and is not taken in yet. */
+export async function stillToWrite(directory: string): Promise<BacklogEntry[]> {
+  const asked = await askedFiles(directory)
+  const found: BacklogEntry[] = []
+  // The backlog comes last: what is taken in meanwhile is there.
+  for (const file of [...asked, backlogFile(directory)]) found.push(...(await readBacklog(file)).values())
+  return found
+}
+
+const askedPrefix = 'asked-'
+
+async function askedFiles(directory: string): Promise<string[]> {
+  const own = join(directory, ownFolder)
+  const names = await readdir(own).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw error
+  })
+  return names.filter((name) => name.startsWith(askedPrefix)).map((name) => join(own, name))
+}
+
+function backlogFile(directory: string): string {
+  return join(directory, ownFolder, 'backlog.json')
+}
+
+async function writeBacklog(file: string, entries: readonly BacklogEntry[]): Promise<void> {
+  const list = entries.map(({ location, error, since }) => ({
+    location: formatLocation(location),
+    error,
+    since,
+  }))
+  await replaceFile(file, `${JSON.stringify(list)}\n`, 0o644)
 }
 
 async function readBacklog(file: string): Promise<Map<string, BacklogEntry>> {
@@ -80,7 +132,8 @@ async function readBacklog(file: string): Promise<Map<string, BacklogEntry>> {
   try {
     for (const { location: path, error, since } of JSON.parse(text)) {
       const location = parseLocation(path)
-      if (location) found.set(path, { location, error: String(error), since: Number(since) })
+      if (location)
+        found.set(path, { location, error: error === null ? null : String(error), since: Number(since) })
     }
     return found
   } catch (cause) {

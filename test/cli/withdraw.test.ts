@@ -117,6 +117,72 @@ suite('all by a key', async () => {
   })
 })
 
+suite('the keys that are banned', async () => {
+  const [first, second] = ['1A'.repeat(20), '2B'.repeat(32)]
+  const open = await testServer()
+  const account = { origin: open.origin, LOOKASIDE_TOKEN: await open.token('withdraw:**') }
+
+  test('are none', async () => {
+    const { code, stdout, stderr } = await run(['ban-key', '--list'], account)
+    assert.deepEqual([code, stdout, stderr], [0, '', 'No key is banned.\n'])
+    assert.deepEqual(JSON.parse((await run(['ban-key', '--list', '--json'], account)).stdout), { keys: [] })
+  })
+
+  test('are listed with when, by whom and why, for everybody where reads are open', async () => {
+    for (const [key, reason] of [
+      [second, 'sold with the laptop'],
+      [first, 'laptop stolen'],
+    ] as const)
+      assert.equal((await run(['ban-key', key, '--reason', reason], account)).code, 0)
+    const anybody = { ...account, LOOKASIDE_TOKEN: '' }
+    const { code, stdout } = await run(['ban-key', '--list'], anybody)
+    assert.equal(code, 0)
+    const line = /^(\S+) {2}(\d{4}-\d\d-\d\dT[\d:.]+Z) {2}token:\S+ tester {2}(.*)$/
+    assert.deepEqual(
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map((text) => line.exec(text)?.filter((_, group) => group % 2)),
+      [
+        [first, 'laptop stolen'],
+        [second, 'sold with the laptop'],
+      ],
+    )
+    const { keys } = JSON.parse((await run(['ban-key', '--list', '--json'], anybody)).stdout)
+    assert.deepEqual({ keys }, (await ask(open, 'GET', '/api/v1/banned-keys')).json())
+    assert.equal(keys[1].reason, 'sold with the laptop')
+  })
+
+  test('are for who may read everything where reads are private, and who banned them for the administrator', async () => {
+    const closed = await testServer({ reads: { cacheSeconds: 0, private: true } })
+    const as = async (...scopes: string[]) => ({
+      origin: closed.origin,
+      LOOKASIDE_TOKEN: scopes.length ? await closed.token(...scopes) : '',
+    })
+    assert.equal((await run(['ban-key', first, ...because], await as('withdraw:**'))).code, 0)
+    assert.match((await run(['ban-key', '--list'], await as('read:**'))).stdout, /Z {2}- {2}-\n$/)
+    assert.match(
+      (await run(['ban-key', '--list'], await as('admin'))).stdout,
+      / tester {2}published by mistake\n$/,
+    )
+    for (const scopes of [[], ['read:team/**'], ['withdraw:**']]) {
+      const { code, stdout } = await run(['ban-key', '--list'], await as(...scopes))
+      assert.deepEqual([code, stdout], [2, ''])
+    }
+  })
+
+  test('cannot lead a terminal astray, whatever a server answers', async () => {
+    const bans = [{ fingerprint: first, time: '2026-01-01T00:00:00Z', actor: 'token:1', reason: 'a\x1b[2J' }]
+    const answers = [JSON.stringify({ keys: bans }), '{"signatures": []}']
+    const { url } = await answering((_request, response) => response.end(answers.shift()))
+    const { stdout } = await run(['ban-key', '--list'], { origin: url })
+    assert.match(stdout, /token:1 {2}a\\u\{1b\}\[2J\n$/)
+    const none = await run(['ban-key', '--list'], { origin: url })
+    assert.deepEqual([none.code, none.stdout], [3, ''])
+    assert.match(none.stderr, /not a lookaside server/)
+  })
+})
+
 test('wrong usage sends nothing and exits 2', async () => {
   let asked = 0
   const { url } = await answering((_request, response) => {
@@ -134,6 +200,9 @@ test('wrong usage sends nothing and exits 2', async () => {
     [['reinstate', 'x', ...because], {}, /no number of a signature/],
     [['ban-key', 'AB'.repeat(20)], {}, /--reason TEXT/],
     [['ban-key', 'AB'.repeat(8), ...because], {}, /no fingerprint/],
+    [['ban-key', ...because], {}, /Name the key/],
+    [['ban-key', '--list', 'AB'.repeat(20)], {}, /no fingerprint/],
+    [['ban-key', '--list', '--lift'], {}, /--list is of all keys/],
   ]
   const answers = await Promise.all(wrong.map(([args, env]) => run(args, { origin: url, ...env })))
   for (const [index, { code, stdout, stderr }] of answers.entries()) {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { eventually } from '../eventually.ts'
 import { newMachine, signedBy } from './machine.ts'
 import { startNginx } from './nginx.ts'
-import { eventually } from './program.ts'
 import { accepted, clients, refused, startSite } from './site.ts'
 
 const site = await startSite()

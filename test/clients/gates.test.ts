@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import type { GateAnswer } from '../../src/admission/gates.ts'
 import type { SignatureDocument } from '../../src/http/document.ts'
+import { eventually } from '../eventually.ts'
 import type { SigningKey } from './gnupg.ts'
 import { startLookaside } from './lookaside.ts'
 import { signedBy } from './machine.ts'
-import { eventually } from './program.ts'
 import { accepted, clients, type PublishedImage, refused, startSite } from './site.ts'
 
 let keys = {} as Record<'vendor' | 'security' | 'operations' | 'stranger', SigningKey>

@@ -10,9 +10,10 @@ import { parseRepository } from '../../src/reference/repository.ts'
 import { formatSlotPath } from '../../src/reference/tree-path.ts'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import { newBlob, newDigest } from '../bench/data-folder.ts'
+import { eventually } from '../eventually.ts'
 import { startCountingNginx } from './counting-nginx.ts'
 import { startLookaside } from './lookaside.ts'
-import { eventually, succeed, workFolder } from './program.ts'
+import { succeed, workFolder } from './program.ts'
 
 const digests = 1000
 const perDigest = [1, 4, 5, 10]

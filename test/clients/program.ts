@@ -3,7 +3,6 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
-import { setTimeout as wait } from 'node:timers/promises'
 import { temporaryFolder } from '../temporary.ts'
 
 /** What every program is given beside what it is called with: nothing of the person or machine that runs the tests. */
@@ -92,15 +91,6 @@ export async function everySkopeo(): Promise<Skopeo[]> {
       return { command, version, acceptsSubkeys: major > 1 || minor >= 21 }
     }),
   )
-}
-
-/** Waits until something is so. */
-export async function eventually(isSo: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + deadlineMilliseconds
-  while (!(await isSo())) {
-    assert.ok(Date.now() < deadline, `it never came to be that ${isSo}`)
-    await wait(20)
-  }
 }
 
 export interface Daemon<T> {

@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
+import { eventually } from '../eventually.ts'
 import { readDocroot, readSlots } from '../tree/published.ts'
 import { newMachine, signedBy } from './machine.ts'
 import { startNginx } from './nginx.ts'
-import { atEnd, eventually, succeed } from './program.ts'
+import { atEnd, succeed } from './program.ts'
 import { accepted, clients, type PublishedImage, refused, startSite } from './site.ts'
 
 /** A small disk of its own, so that it can be filled. */

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { eventually } from '../eventually.ts'
 import type { SigningKey } from './gnupg.ts'
 import { startLookaside } from './lookaside.ts'
 import { signedBy } from './machine.ts'
-import { eventually } from './program.ts'
 import { accepted, type PublishedImage, refused, startSite } from './site.ts'
 
 let alice = {} as SigningKey

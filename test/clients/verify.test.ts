@@ -3,9 +3,9 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import type { Report } from '../../src/policy/report.ts'
+import { eventually } from '../eventually.ts'
 import type { SigningKey } from './gnupg.ts'
 import { type Requirement, signedBy } from './machine.ts'
-import { eventually } from './program.ts'
 import { accepted, clients, type PublishedImage, refused, startSite } from './site.ts'
 
 const site = await startSite()

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs'
 import { Agent, request as httpsRequest } from 'node:https'
 import { suite, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { eventually } from '../eventually.ts'
 import { exampleDigest, newBlob } from '../signing.ts'
 import { signedBy } from './machine.ts'
-import { eventually } from './program.ts'
 import { accepted, startSite } from './site.ts'
 
 /** Longer than a client needs for one walk, and so short that slots leave while the tests run. */

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { test } from 'node:test'
+import { promisify } from 'node:util'
 import { listedIn } from '../../src/mirror/listed.ts'
 
 const hex = 'a'.repeat(64)
@@ -94,5 +96,33 @@ test('a link of ten megabytes is left out, and more names than anybody has are r
     listedIn(long, '/').map(({ name }) => name),
     ['x'],
   )
-  assert.throws(() => listedIn(Buffer.alloc(16_000_000, '<a href=b/> '), '/'), /more than 1000000 names/)
+  assert.throws(() => listedIn(Buffer.alloc(16_000_000, '<a href=b/> '), '/'), /more than 300000 names/)
+})
+
+test('rows are read whole, wherever the page is cut while it is read', () => {
+  const row = (name: string) => `<a href="${name}&#47;">${name}</a>  25-Nov-2026 21:25   -\n`
+  const names = Array.from({ length: 5000 }, (_, index) => `${'n'.repeat(index % 97)}${index.toString(36)}`)
+  const page = names.map(row).join('')
+  assert.ok(page.length > 4 * 64 * 1024)
+  const expected = names.map((name) => ({ name, isFolder: true, shown: '25-Nov-2026 21:25 -' }))
+  for (const padding of [0, 1, 7, 31, 64])
+    assert.deepEqual(listedIn(Buffer.from(' '.repeat(padding) + page), '/'), expected)
+})
+
+/** Rows of anything but names, which cost many times their length where they are kept until the page is read. */
+test('a page of the largest size is read with little more memory than its names need', async () => {
+  const script = `
+    import { listedIn } from '${new URL('../../src/mirror/listed.ts', import.meta.url)}'
+    const page = Buffer.alloc(75000 * 310)
+    for (let i = 0; i < 75000; i++) page.write(('<a href=a' + i + '/></a>' + '</b>'.repeat(72)).padEnd(310), i * 310)
+    console.log(page.length, listedIn(page, '/').length)`
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    '--max-old-space-size=60',
+    '--input-type=module',
+    '--eval',
+    script,
+  ])
+  const [size, names] = stdout.split(' ').map(Number)
+  assert.ok(Number(size) > 22_000_000)
+  assert.equal(names, 75_000)
 })

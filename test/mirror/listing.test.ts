@@ -175,7 +175,7 @@ test('a round that is stopped takes nothing away, and the next one goes on where
     stop.abort()
     response.destroy()
   })
-  await round(stop.signal)
+  await assert.rejects(round(stop.signal), { name: 'AbortError' })
   assert.equal(Object.keys(await held()).length, 2)
   tree.odd.clear()
   await round()

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { setTimeout as wait } from 'node:timers/promises'
 
-const deadlineMilliseconds = 30_000
+/** What has not come to be by then never will. */
+const deadlineMilliseconds = 60_000
 
 /** Waits until something is so. */
 export async function eventually(isSo: () => Promise<boolean> | boolean): Promise<void> {
