@@ -52,8 +52,12 @@ function flagsOf({ listen, tls, tlsCert, tlsKey, policy, workers }: ServeOptions
   }
 }
 
+/** More are of use to few, and each takes its memory. */
+const maxAutoWorkers = 4
+
 async function serve(cli: Cli, config: Config): Promise<ExitCode> {
-  const workers = config.workers === 'auto' ? Math.max(1, availableParallelism() - 1) : config.workers
+  const workers =
+    config.workers === 'auto' ? Math.min(availableParallelism(), maxAutoWorkers) : config.workers
   const log = logger(config)
   forbidWritingByOthers()
   if (workers > 1 && cluster.isPrimary) return superviseWorkers(workers, log)

@@ -64,7 +64,7 @@ export const configSchema = Type.Object(
     ),
     workers: Type.Union([Type.Integer({ minimum: 1, maximum: 64 }), Type.Literal('auto')], {
       default: 'auto',
-      description: 'Processes that answer requests. auto chooses by the processors of the machine.',
+      description: 'Processes that answer requests. auto: as many as the machine has processors, up to four.',
     }),
     registries: registriesSchema,
     policy: Type.Optional(

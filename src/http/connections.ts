@@ -26,7 +26,7 @@ const maxPipelined = 256
 const lastWordMilliseconds = 1000
 
 /** Longer than the idle timeout of the usual proxies (60 s), so that they are the ones who close. */
-const keepAliveMilliseconds = 72_000
+export const keepAliveMilliseconds = 72_000
 
 /**
  * The server below the framework: HTTP/1.1, with TLS where there is a certificate, and what it puts up with.

@@ -7,6 +7,7 @@ import {
   parseSlotPath,
 } from '../reference/tree-path.ts'
 import type { Reading, Slot } from '../storage/storage.ts'
+import { fieldsOf, prepareHead, sendPrepared } from './prepared-answer.ts'
 import type { PreparedLocation, PreparedSlot, SlotCache } from './slot-cache.ts'
 
 export const treePrefix = 'signatures/'
@@ -41,7 +42,8 @@ export async function startReads({
 }: ReadsOptions): Promise<Reads> {
   const cacheControl = cacheSeconds > 0 ? `public, max-age=${cacheSeconds}` : 'no-cache'
   const common = ['Cache-Control', cacheControl, 'X-Content-Type-Options', 'nosniff']
-  const notFound = ['Content-Length', '0', ...common]
+  const notFound = prepareHead(404, ['Content-Length', '0', ...common])
+  const failed = prepareHead(500, ['Content-Length', '0', ...common])
   let followed = await storage.version()
   let askedThisTurn = false
   let behind = true
@@ -112,17 +114,11 @@ export async function startReads({
   }
 
   const answer = (request: IncomingMessage, response: ServerResponse, slot: PreparedSlot | undefined) => {
-    if (!slot) {
-      response.writeHead(404, notFound)
+    if (!slot) sendPrepared(response, notFound, null)
+    else if (isNotModified(request.rawHeaders, slot)) {
+      response.writeHead(304, fieldsOf(slot.head).slice(contentFields))
       response.end()
-    } else if (isNotModified(request.rawHeaders, slot)) {
-      response.writeHead(304, slot.headers.slice(contentHeaders))
-      response.end()
-    } else {
-      response.writeHead(200, slot.headers)
-      if (request.method === 'HEAD') response.end()
-      else response.end(slot.body, 'latin1')
-    }
+    } else sendPrepared(response, slot.head, request.method === 'HEAD' ? null : slot.body)
   }
 
   /** The way of what is not remembered, or not written as clients write it. */
@@ -136,8 +132,8 @@ export async function startReads({
       answer(request, response, slots[parsed.slot - 1])
     } catch (error) {
       onError(error)
-      if (!response.headersSent) response.writeHead(500, notFound)
-      response.end()
+      if (response.headersSent) response.end()
+      else sendPrepared(response, failed, null)
     }
   }
 
@@ -165,8 +161,8 @@ export async function startReads({
 
 const slotNumbers = new Map(Array.from({ length: 127 }, (_, index) => [String(index + 1), index + 1]))
 
-/** The first elements of prepared headers, names and values: those that an answer without a body has not. */
-const contentHeaders = 4
+/** The first fields of a head, names and values: those that an answer without a body has not. */
+const contentFields = 4
 
 /** Unix milliseconds: when the slot goes, or its time, which was ahead, is reached. */
 function validUntil({ leaves, modified }: Slot, now: number): number {
@@ -189,7 +185,7 @@ function prepare({ sha256, blob, ...slot }: Slot, common: string[], now: number)
   return {
     etag,
     modified: isAhead ? Number.POSITIVE_INFINITY : modified,
-    headers: [...content, ...validators, ...common],
+    head: prepareHead(200, [...content, ...validators, ...common]),
     body: Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength).toString('latin1'),
   }
 }

@@ -73,7 +73,7 @@ export interface LookasideServer {
   app: App
   /** Starts to listen; returns the port. `localhost` is every address of that name. */
   listen(address: { host: string; port: number }): Promise<number>
-  /** Another certificate for new connections; open ones go on. */
+  /** Another certificate for new connections; open ones go on, and sessions can be resumed. */
   setCertificate(options: SecureContextOptions): void
   /** Takes no new connections, answers what is under way, and ends. */
   close(): Promise<void>
@@ -176,7 +176,9 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
       return (server.address() as AddressInfo).port
     },
     setCertificate(secureContext) {
-      for (const server of servers) (server as TlsServer).setSecureContext(secureContext)
+      // Workers have the same keys, from Node. New ones would end the sessions that clients hold.
+      for (const server of servers as TlsServer[])
+        server.setSecureContext({ ...secureContext, ticketKeys: server.getTicketKeys() })
     },
     async close() {
       closing = true

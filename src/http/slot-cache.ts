@@ -1,10 +1,12 @@
-/** A slot as it goes out: every header and the body are ready. */
+import type { PreparedHead } from './prepared-answer.ts'
+
+/** A slot as it goes out: head and body are ready. */
 export interface PreparedSlot {
   etag: string
   /** Unix seconds; infinite where no date says that it is unchanged. */
   modified: number
-  headers: string[]
-  /** The blob, a character a byte: Node sends it together with the headers in one write. */
+  head: PreparedHead
+  /** The blob, a character a byte: Node sends it together with the head in one write. */
   body: string
 }
 

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { prepareHead } from '../../src/http/prepared-answer.ts'
 import { type PreparedLocation, slotCache } from '../../src/http/slot-cache.ts'
 
 const bodyBytes = 1000
 const location = (): PreparedLocation => ({
-  slots: [{ etag: '"a"', modified: 1, headers: ['ETag', '"a"'], body: 'x'.repeat(bodyBytes) }],
+  slots: [{ etag: '"a"', modified: 1, head: prepareHead(200, ['ETag', '"a"']), body: 'x'.repeat(bodyBytes) }],
   until: Number.POSITIVE_INFINITY,
 })
 
