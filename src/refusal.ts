@@ -5,11 +5,14 @@
 export class Refusal extends Error {
   override readonly name = 'Refusal'
   readonly code: RefusalCode
+  /** Of `busy`: when it is worth trying again, where that is known. */
+  readonly retrySeconds: number | undefined
 
   /** `detail` is one sentence for a person; it may quote hostile input and is escaped wherever it is shown. */
-  constructor(code: RefusalCode, detail: string, options?: { cause?: unknown }) {
+  constructor(code: RefusalCode, detail: string, options?: { cause?: unknown; retrySeconds?: number }) {
     super(detail, options)
     this.code = code
+    this.retrySeconds = options?.retrySeconds
   }
 }
 

@@ -4,6 +4,8 @@ import { Refusal, type RefusalCode } from '../refusal.ts'
 import type { TrustSettings } from '../trust/operator.ts'
 import type { AdmissionRules, Admit, Admitted, Upload } from './admit.ts'
 import type { AskGate, GateAnswer, GateQuestion } from './gates.ts'
+import { measurePace } from './pace.ts'
+import { fairQueue } from './queue.ts'
 import type { Withdrawals } from './withdraw.ts'
 
 export interface AdmissionThreadData {
@@ -29,7 +31,8 @@ export type AdmissionWork =
       [Verb in keyof Withdrawals]: { kind: Verb; order: Parameters<Withdrawals[Verb]>[0] }
     }[keyof Withdrawals]
 
-export type AdmissionRequest = (AdmissionWork & { number: number }) | { kind: 'close' }
+/** What comes in one turn of the event loop comes in one message, and so do the answers to what was committed together. */
+export type AdmissionRequest = readonly (AdmissionWork & { number: number })[] | 'close'
 
 export type AdmissionResult = Admitted | GateAnswer | Awaited<ReturnType<Withdrawals[keyof Withdrawals]>>
 
@@ -39,8 +42,23 @@ export type AdmissionAnswer = { number: number } & (
   | { failed: string }
 )
 
-/** The most bytes of uploads that wait for the admission thread; what would go beyond is refused as `busy`. */
-const maxWaitingBytes = 64 * 1024 * 1024
+export interface AdmissionLimits {
+  /** What may wait for the thread; whoever has most waiting is refused what would go beyond. */
+  waiting: { jobs: number; bytes: number }
+  /**
+   * What the thread may have at once: enough that a slow disk has much to do in each commit, and so little that an
+   * upload of another principal need not wait long behind it.
+   */
+  underWay: { jobs: number; bytes: number }
+}
+
+const usualLimits: AdmissionLimits = {
+  waiting: { jobs: 4096, bytes: 64 * 1024 * 1024 },
+  underWay: { jobs: 128, bytes: 8 * 1024 * 1024 },
+}
+
+/** What may be asked of the thread besides uploads, and not be answered yet. */
+const maxOrders = 1024
 
 /** After a crash. */
 const restartMilliseconds = 1000
@@ -59,32 +77,58 @@ export interface AdmissionThread {
   close(): Promise<void>
 }
 
+/** Whoever waits for an answer of the thread. */
+interface Asker {
+  resolve(result: AdmissionResult): void
+  reject(error: Error): void
+  /** Of an upload; 0 for anything else. */
+  weight: number
+}
+
+interface WaitingUpload extends Asker {
+  principal: string
+  upload: Upload
+}
+
 /**
- * Starts the admission thread. Should it die of a fault, what waited for it is refused as `busy`, `onCrash` hears of
+ * Starts the admission thread. Uploads wait for it in a queue in which principals take turns; what the queue cannot hold
+ * is refused as `busy`. Should the thread die of a fault, what it had under way is refused as `busy`, `onCrash` hears of
  * it, and the next upload finds a new thread.
  */
 export function startAdmission(
   data: AdmissionThreadData,
   { onCrash, onNews }: { onCrash(error: Error): void; onNews(news: AdmissionNews): void },
+  limits: AdmissionLimits = usualLimits,
 ): AdmissionThread {
-  const waiting = new Map<
-    number,
-    { resolve(result: AdmissionResult): void; reject(error: Error): void; weight: number }
-  >()
-  let weight = 0
+  const queue = fairQueue<WaitingUpload>(limits.waiting)
+  const pace = measurePace()
+  const underWay = new Map<number, Asker>()
+  let uploads = 0
+  let bytes = 0
   let counter = 0
   let worker: Worker | null = null
   let exited = Promise.resolve()
   let idle: (() => void) | null = null
   let closing = false
   let restart: NodeJS.Timeout | undefined
+  let pumping = false
 
   const settle = (number: number) => {
-    const entry = waiting.get(number)
-    waiting.delete(number)
-    weight -= entry?.weight ?? 0
-    if (waiting.size === 0) idle?.()
-    return entry
+    const asker = underWay.get(number)
+    underWay.delete(number)
+    if (asker?.weight) {
+      uploads--
+      bytes -= asker.weight
+    }
+    return asker
+  }
+
+  const take = (answer: AdmissionAnswer) => {
+    const asker = settle(answer.number)
+    if (!asker) return
+    if ('result' in answer) asker.resolve(answer.result)
+    else if ('refused' in answer) asker.reject(new Refusal(answer.refused.code, answer.refused.detail))
+    else asker.reject(new Error(`Admission failed: ${answer.failed}`))
   }
 
   const start = (): Worker => {
@@ -92,59 +136,99 @@ export function startAdmission(
       workerData: data,
     })
     exited = new Promise((resolve) => thread.once('exit', () => resolve()))
-    thread.on('message', (answer: AdmissionAnswer | AdmissionNews) => {
-      if ('news' in answer) return onNews(answer)
-      const entry = settle(answer.number)
-      if (!entry) return
-      if ('result' in answer) entry.resolve(answer.result)
-      else if ('refused' in answer) entry.reject(new Refusal(answer.refused.code, answer.refused.detail))
-      else entry.reject(new Error(`Admission failed: ${answer.failed}`))
+    thread.on('message', (message: AdmissionAnswer[] | AdmissionNews) => {
+      if ('news' in message) return onNews(message)
+      const before = uploads
+      for (const answer of message) take(answer)
+      if (before > uploads) pace.answered(before - uploads)
+      pump()
     })
     thread.on('error', (error) => {
       worker = null
       // Nobody need ask for something, for verdicts to follow their keys again.
       if (!closing) restart = setTimeout(() => (worker ??= start()), restartMilliseconds).unref()
       onCrash(error as Error)
-      for (const number of [...waiting.keys()])
+      for (const number of [...underWay.keys()])
         settle(number)?.reject(new Refusal('busy', 'It was interrupted; try again', { cause: error }))
+      pump()
     })
     return thread
   }
 
-  worker = start()
+  const post = (requests: (AdmissionWork & { number: number })[]) => {
+    worker ??= start()
+    worker.postMessage(requests satisfies AdmissionRequest)
+  }
 
-  const send = <Result extends AdmissionResult>(work: AdmissionWork) =>
-    new Promise<Result>((resolve, reject) => {
-      const size = (work.kind === 'admit' ? work.upload.bytes.length : 0) + requestOverhead
-      if (weight + size > maxWaitingBytes)
-        return reject(new Refusal('busy', 'Too much is waiting; try again in a second'))
+  /** Hands uploads to the thread, as many as it may have. */
+  const pump = () => {
+    pumping = false
+    if (uploads === 0) pace.begin()
+    const requests: (AdmissionWork & { number: number })[] = []
+    while (uploads < limits.underWay.jobs && bytes < limits.underWay.bytes) {
+      const waiting = queue.next()
+      if (!waiting) break
       const number = ++counter
-      weight += size
-      waiting.set(number, { resolve: resolve as (result: AdmissionResult) => void, reject, weight: size })
-      worker ??= start()
-      worker.postMessage({ ...work, number } satisfies AdmissionRequest)
+      uploads++
+      bytes += waiting.weight
+      underWay.set(number, waiting)
+      requests.push({ kind: 'admit', upload: waiting.upload, number })
+    }
+    if (requests.length) post(requests)
+    if (underWay.size === 0) idle?.()
+  }
+
+  const admit: Admit = (upload) =>
+    new Promise((resolve, reject) => {
+      const weight = upload.bytes.length + requestOverhead
+      const refused = queue.add({
+        principal: upload.actor,
+        // A Buffer can be a view into much more, which would be kept, and copied to the thread.
+        upload: { ...upload, bytes: new Uint8Array(upload.bytes) },
+        resolve: resolve as (result: AdmissionResult) => void,
+        reject,
+        weight,
+      })
+      for (const last of refused) last.reject(tooMuch(pace.secondsFor(queue.size + uploads)))
+      if (pumping) return
+      pumping = true
+      setImmediate(pump)
+    })
+
+  const order = <Result extends AdmissionResult>(work: AdmissionWork) =>
+    new Promise<Result>((resolve, reject) => {
+      if (underWay.size - uploads >= maxOrders) return reject(tooMuch(1))
+      const number = ++counter
+      underWay.set(number, { resolve: resolve as (result: AdmissionResult) => void, reject, weight: 0 })
+      post([{ ...work, number }])
     })
 
   const questions = oneByOne(maxQuestions)
+  worker = start()
 
   return {
-    admit: (upload) => send({ kind: 'admit', upload }),
-    ask: (question) => questions.add(() => send({ kind: 'ask', question })),
+    admit,
+    ask: (question) => questions.add(() => order({ kind: 'ask', question })),
     withdrawals: {
-      withdraw: (order) => send({ kind: 'withdraw', order }),
-      reinstate: (order) => send({ kind: 'reinstate', order }),
-      ban: (order) => send({ kind: 'ban', order }),
-      unban: (order) => send({ kind: 'unban', order }),
+      withdraw: (work) => order({ kind: 'withdraw', order: work }),
+      reinstate: (work) => order({ kind: 'reinstate', order: work }),
+      ban: (work) => order({ kind: 'ban', order: work }),
+      unban: (work) => order({ kind: 'unban', order: work }),
     },
 
     async close() {
       closing = true
       clearTimeout(restart)
-      if (waiting.size > 0) await new Promise<void>((resolve) => (idle = resolve))
-      worker?.postMessage({ kind: 'close' } satisfies AdmissionRequest)
+      if (underWay.size + queue.size > 0) await new Promise<void>((resolve) => (idle = resolve))
+      worker?.postMessage('close' satisfies AdmissionRequest)
       await exited
     },
   }
+}
+
+function tooMuch(seconds: number): Refusal {
+  const when = seconds === 1 ? 'a second' : `${seconds} seconds`
+  return new Refusal('busy', `Too much is waiting; try again in ${when}`, { retrySeconds: seconds })
 }
 
 /** Anybody may ask, and each answer takes its time: an upload waits for one of them at most. */

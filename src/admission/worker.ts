@@ -100,17 +100,18 @@ function carryOut(work: AdmissionWork): Promise<AdmissionResult> {
   }
 }
 
-port.on('message', (request: AdmissionRequest) => {
-  if (request.kind === 'close') return void close()
-  carryOut(request).then(
-    (result) => answer({ number: request.number, result }),
-    (error) =>
-      answer(
-        error instanceof Refusal
-          ? { number: request.number, refused: { code: error.code, detail: error.message } }
-          : { number: request.number, failed: String((error as Error).stack ?? error) },
-      ),
-  )
+port.on('message', (message: AdmissionRequest) => {
+  if (message === 'close') return void close()
+  for (const { number, ...work } of message)
+    carryOut(work).then(
+      (result) => answer({ number, result }),
+      (error) =>
+        answer(
+          error instanceof Refusal
+            ? { number, refused: { code: error.code, detail: error.message } }
+            : { number, failed: String((error as Error).stack ?? error) },
+        ),
+    )
 })
 
 async function close(): Promise<void> {
@@ -123,8 +124,15 @@ async function close(): Promise<void> {
   port.close()
 }
 
+let answers: AdmissionAnswer[] = []
+
+/** What is answered in one go, as after a commit, is one message. */
 function answer(message: AdmissionAnswer): void {
-  port.postMessage(message)
+  if (answers.push(message) > 1) return
+  process.nextTick(() => {
+    port.postMessage(answers)
+    answers = []
+  })
 }
 
 function tell(level: AdmissionNews['level'], news: string, about: Record<string, string>): void {

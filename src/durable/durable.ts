@@ -1,7 +1,18 @@
-import { randomBytes } from 'node:crypto'
-import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
+import { randomBytes, randomUUID } from 'node:crypto'
+import {
+  closeSync,
+  fsync,
+  fsyncSync,
+  futimesSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { mkdir, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 
 /** Durable writing: what these functions have returned from survives a crash of the machine. */
 
@@ -54,6 +65,43 @@ async function writeAndRename(
   } catch (error) {
     await rm(unfinished, { force: true })
     throw error
+  }
+}
+
+/** What takes the disk its time is waited for; all else is done at once, by a thread that has nothing else to do. */
+const syncDescriptor = promisify(fsync)
+
+/** As `placeFile`, for a thread of which nobody waits for an answer: at a third of the work. */
+export async function placeFileHere(
+  file: string,
+  content: Uint8Array,
+  staging: string,
+  modified: number,
+): Promise<void> {
+  const unfinished = join(staging, randomUUID())
+  const descriptor = openSync(unfinished, 'wx', 0o644)
+  try {
+    try {
+      writeFileSync(descriptor, content)
+      futimesSync(descriptor, modified, modified)
+      await syncDescriptor(descriptor)
+    } finally {
+      closeSync(descriptor)
+    }
+    renameSync(unfinished, file)
+  } catch (error) {
+    rmSync(unfinished, { force: true })
+    throw error
+  }
+}
+
+/** Makes what was done in a folder durable, as `syncFolder`, for such a thread. */
+export async function syncFolderHere(folder: string): Promise<void> {
+  const descriptor = openSync(folder, 'r')
+  try {
+    await syncDescriptor(descriptor)
+  } finally {
+    closeSync(descriptor)
   }
 }
 

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 
 /**
@@ -17,13 +17,35 @@ export async function readRegularFile(file: string): Promise<Buffer | null> {
   }
 }
 
-/** ELOOP: a link, by O_NOFOLLOW; ENXIO: a socket (open(2)). */
-async function openWithoutWaiting(file: string) {
+/** The same, for a thread of which nobody waits for an answer. */
+export function readRegularFileHere(file: string): Buffer | null {
+  let descriptor: number
   try {
-    return await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    descriptor = openSync(file, flags)
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ELOOP' || code === 'ENXIO') return null
+    if (isOther(error)) return null
     throw error
   }
+  try {
+    return fstatSync(descriptor).isFile() ? readFileSync(descriptor) : null
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+
+async function openWithoutWaiting(file: string) {
+  try {
+    return await open(file, flags)
+  } catch (error) {
+    if (isOther(error)) return null
+    throw error
+  }
+}
+
+/** ELOOP: a link, by O_NOFOLLOW; ENXIO: a socket (open(2)). */
+function isOther(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'ELOOP' || code === 'ENXIO'
 }

@@ -17,15 +17,26 @@ export type Authenticate = (request: FastifyRequest) => Promise<Caller>
 const noHash = new Uint8Array(32)
 
 /**
- * Reads the token of a request: `Authorization: Bearer <token>`, or as the password of Basic with any user name.
+ * Reads the token of a request: `Authorization: Bearer <token>`, or as the password of Basic with any user name. A
+ * token that was revoked before the event loop turned to a request is refused.
  * @returns a function that throws Refusal no-credentials, bad-credentials
  */
 export function authenticator(storage: Pick<Tokens, 'token'>, clock: () => number): Authenticate {
+  /** Who was found in this turn of the event loop, by token. */
+  const found = new Map<string, Caller>()
+
   return async ({ headers }) => {
     const text = tokenText(headers.authorization)
     // Clients of registries send an empty password where they have none and are asked for one.
     if (!text)
       throw new Refusal('no-credentials', 'A token is needed: send it as Bearer, or as the password of Basic')
+    const caller = found.get(text) ?? (await lookUp(text))
+    if (found.size === 0) setImmediate(() => found.clear())
+    found.set(text, caller)
+    return caller
+  }
+
+  async function lookUp(text: string): Promise<Caller> {
     const parsed = parseToken(text)
     const record = parsed && (await storage.token(parsed.id))
     const matches = secretMatches(parsed?.secret ?? '', record?.hash ?? noHash)

@@ -23,7 +23,10 @@ export interface Problem {
 /** Both ways to send a token; old scripts send Basic credentials only after a challenge. */
 export const challenges = ['Basic realm="lookaside", charset="UTF-8"', 'Bearer realm="lookaside"']
 
-export const retrySeconds = '1'
+/** Of a 503, in seconds: what the refusal says, or what is as good a guess as any. */
+export function retryAfter(error: Error): string {
+  return String((error instanceof Refusal && error.retrySeconds) || 1)
+}
 
 export function sendProblem(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void {
   const problem = problemOf(error, request.log)
@@ -37,7 +40,7 @@ export function sendProblem(error: FastifyError | Error, request: FastifyRequest
   )
   reply.code(problem.status).type(problemType)
   if (problem.status === 401) reply.header('WWW-Authenticate', challenges)
-  if (problem.status === 503) reply.header('Retry-After', retrySeconds)
+  if (problem.status === 503) reply.header('Retry-After', retryAfter(error))
   // Else the connection is closed in the middle of the body, and clients see that and no answer. Node reads on.
   if (problem.status === 413) reply.removeHeader('connection')
   reply.header('Cache-Control', 'no-store').send(Buffer.from(JSON.stringify(problem)))

@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { withoutSecrets } from '../access/token.ts'
 import { Refusal, type RefusalCode, refusalStatus } from '../refusal.ts'
-import { retrySeconds } from './problem.ts'
+import { retryAfter } from './problem.ts'
 
 /** How registries answer what they refuse (OCI distribution-spec, "Error Codes"; OpenShift's for signatures). */
 interface RegistryError {
@@ -36,7 +36,7 @@ export function sendRegistryError(
   if (status >= 500) request.log.error({ err: error }, 'a request for a registry failed')
   else logRefusal(request, { status, code: error instanceof Refusal ? error.code : code, detail: message })
   if (status === 401 && !reply.hasHeader('www-authenticate')) reply.header('WWW-Authenticate', basicChallenge)
-  if (status === 503) reply.header('Retry-After', retrySeconds)
+  if (status === 503) reply.header('Retry-After', retryAfter(error))
   // Else the connection is closed in the middle of the body, and clients see that and no answer.
   if (status === 413) reply.removeHeader('connection')
   reply

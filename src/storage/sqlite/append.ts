@@ -1,8 +1,9 @@
-import { formatLocation, type Location, maxSlot } from '../../reference/tree-path.ts'
+import { formatLocation, maxSlot } from '../../reference/tree-path.ts'
 import { Refusal } from '../../refusal.ts'
-import type { Appended, StoredSignature } from '../storage.ts'
+import type { Appended, StoredSignature, StoredSigner } from '../storage.ts'
 import { maxBytesPerLocation, type NewSignature } from '../storage.ts'
 import type { Connection } from './connection.ts'
+import { type Located, prepareFind, prepareLocate } from './locate.ts'
 import type { Log } from './log.ts'
 import type { Reads } from './read.ts'
 import { type Moment, NextSecond, type Slots } from './slots.ts'
@@ -21,6 +22,7 @@ interface Parts {
 
 /** The append, as a job of one transaction: it may throw at any step, and the transaction undoes what it did. */
 export function prepareAppend(db: Connection, { reads, log, slots, sources, verdicts }: Parts) {
+  const find = prepareFind(db)
   const locate = prepareLocate(db)
   const superseding = prepareSuperseding(db, slots, verdicts)
   const unwanted = prepareUnwanted(db, log)
@@ -34,21 +36,38 @@ export function prepareAppend(db: Connection, { reads, log, slots, sources, verd
        unverified_fingerprint, unverified_created, unverified_expires, blob, local)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
-  const insertHost = db.prepare('INSERT INTO hosts VALUES (?, ?) ON CONFLICT DO NOTHING')
-  const otherHosts = db.prepare('SELECT host FROM hosts WHERE host <> ? ORDER BY seen, host').pluck()
+  const isSeen = db.prepare('SELECT 1 FROM hosts WHERE host = ?').pluck()
+  const insertHost = db.prepare('INSERT INTO hosts VALUES (?, ?)')
+  const otherHosts = db.prepare('SELECT host FROM hosts WHERE host <> ? ORDER BY seen, host LIMIT 10').pluck()
 
   const firstSight = (host: string, time: number): string[] | null => {
-    if (!insertHost.run(host, time).changes) return null
+    if (isSeen.get(host) !== undefined) return null
+    insertHost.run(host, time)
     const others = otherHosts.all(host) as string[]
     return others.length ? others : null
   }
 
   const served = (id: number) => reads.find(id) as StoredSignature
 
-  /** Stores it, or finds it where it was stored before and taken away. */
-  const store = (signature: NewSignature, { place, location }: Located, returning: number | null): number => {
+  /** One that was just added, as `served` would find it. */
+  const justAdded = (id: number, slot: number, signature: NewSignature, time: number): StoredSignature => {
+    const { home, identity, sha256, format, dockerReference, blob, actor } = signature
+    const signer = signature.signer && storedSigner(signature.signer)
+    return {
+      ...{ id, repository: home.name, digest: home.digest, slot, identity, sha256 },
+      ...{ format, dockerReference, signer, blob, added: time, actor },
+      ...verdicts.verdictFor(id, signer),
+    }
+  }
+
+  /** Stores it, or finds it where it was stored before and taken away. `next` is the number of a new one. */
+  const store = (
+    signature: NewSignature,
+    { place, location }: Located,
+    { returning, next }: { returning: number | null; next: number },
+  ): number => {
     const { identity, sha256, format, dockerReference, signer, blob, checks } = signature
-    const id = returning ?? reads.head().seq + 1
+    const id = returning ?? next
     if (returning === null)
       insertSignature.run(
         id,
@@ -68,8 +87,9 @@ export function prepareAppend(db: Connection, { reads, log, slots, sources, verd
     else superseding.revive(id)
     verdicts.addFirstChecks(id, checks, signer)
     // Whose it was before it was withdrawn, it is again; if nobody has it any more, it is of whoever wants it back.
-    if (returning === null || !signature.reinstate || !sources.isAnybodys(id))
-      sources.contribute(id, signature.source)
+    const isNew = returning === null || !signature.reinstate || !sources.isAnybodys(id)
+    // What is uploaded was inserted as local.
+    if (isNew && (signature.source || returning !== null)) sources.contribute(id, signature.source)
     return id
   }
 
@@ -94,11 +114,12 @@ export function prepareAppend(db: Connection, { reads, log, slots, sources, verd
   }
 
   return (signature: NewSignature, moment: Moment): Appended => {
-    const located = locate(signature.home)
-    const isForgiven = unwanted.refuse(located.place, signature)
+    // What is refused is, as a rule, before anything is written: that is cheap to undo.
+    const found = find(signature.home)
+    const isForgiven = unwanted.refuse(found.place, signature)
     const { time } = moment
     const reason = signature.reinstate?.reason ?? null
-    const present = superseding.sameIdentity(located.location, signature)
+    const present = found.location === null ? null : superseding.sameIdentity(found.location, signature)
     if (present && present.servedAs !== null && present.isAsGood) {
       sources.contribute(present.id, signature.source)
       const logged = isForgiven && log.signature(present.id)
@@ -113,20 +134,30 @@ export function prepareAppend(db: Connection, { reads, log, slots, sources, verd
         otherHosts: null,
       }
     }
-    const later = superseding.later(located.location, signature)
-    const earlier = later === null ? earlierOf(superseding, located, signature, present, moment) : null
+    const taken = found.location === null ? nothing : room(found.location)
+    const rivals = found.location === null ? null : superseding.rivals(found.location, signature)
+    const later = taken.slots ? (rivals?.later() ?? null) : null
+    const earlier =
+      later === null
+        ? earlierOf(
+            superseding,
+            present?.servedAs ?? (taken.slots ? rivals?.earlier() : null) ?? null,
+            moment,
+          )
+        : null
     if (later === null) {
-      const { slots: taken, bytes } = room(located.location)
-      const given = earlier === null ? { slots: 0, bytes: 0 } : { slots: 1, bytes: superseding.size(earlier) }
-      requireRoom(signature, { slots: taken - given.slots, bytes: bytes - given.bytes })
+      const given = earlier === null ? nothing : { slots: 1, bytes: superseding.size(earlier) }
+      requireRoom(signature, { slots: taken.slots - given.slots, bytes: taken.bytes - given.bytes })
     }
 
+    const located = locate(signature.home, found)
     const returning = present?.servedAs === null ? present.sameBytes : null
-    const id = store(signature, located, returning)
+    const head = reads.head()
+    const id = store(signature, located, { returning, next: head.seq + 1 })
     const { identity, sha256, actor } = signature
     const logged = { id, repository: signature.home.name, digest: signature.home.digest, identity, sha256 }
     const kind = returning === null && !isForgiven ? 'added' : 'reinstated'
-    log.write(kind, logged, { time, actor, reason })
+    log.write(kind, logged, { time, actor, reason }, head)
     if (later !== null) {
       superseding.markSuperseded(id, later)
       log.write('superseded', logged, { time, actor })
@@ -138,24 +169,27 @@ export function prepareAppend(db: Connection, { reads, log, slots, sources, verd
       slots.add(located.location, id, moment)
       takeViewSlots(id, signature, moment)
     }
+    const isOnTop = later === null && earlier === null && returning === null
     return {
       outcome: later === null ? 'added' : 'present',
       returned: present !== null && present.servedAs === null,
-      signature: served(later ?? id),
+      signature: isOnTop ? justAdded(id, taken.slots + 1, signature, time) : served(later ?? id),
       otherHosts: firstSight(signature.host, time),
     }
   }
 }
 
+function storedSigner(signer: StoredSigner): StoredSigner {
+  const { unverifiedKeyId, unverifiedFingerprint, unverifiedCreated, unverifiedExpires } = signer
+  return { unverifiedKeyId, unverifiedFingerprint, unverifiedCreated, unverifiedExpires }
+}
+
 /** What the new one takes the slots of. Whoever signs faster than a slot may change, takes another one. */
 function earlierOf(
   superseding: Superseding,
-  { location }: Located,
-  signature: NewSignature,
-  present: { servedAs: number | null } | null,
+  earlier: number | null,
   { time, mayWait }: Moment,
 ): number | null {
-  const earlier = present?.servedAs ?? superseding.earlier(location, signature)
   if (earlier === null) return null
   const last = superseding.lastChange(earlier)
   if (last < Math.floor(time / 1000)) return earlier
@@ -177,10 +211,7 @@ interface Room {
   bytes: number
 }
 
-interface Located {
-  place: number
-  location: number
-}
+const nothing: Room = { slots: 0, bytes: 0 }
 
 /** How much a location holds: also what is only there for readers under way counts. */
 export function prepareRoom(db: Connection): (location: number) => Room {
@@ -202,21 +233,4 @@ function requireRoom({ home, blob }: NewSignature, { slots, bytes }: Room): void
       'too-many-signatures',
       `${formatLocation(home)} holds ${bytes} bytes of signatures; ${maxBytesPerLocation} is the most that clients can read of one digest`,
     )
-}
-
-/** The row numbers of a location and its place; both are made where they are missing. */
-export function prepareLocate(db: Connection) {
-  const findPlace = db.prepare('SELECT id FROM places WHERE name = ? AND kind = ?').pluck()
-  const addPlace = db.prepare('INSERT INTO places (name, kind) VALUES (?, ?)')
-  const findLocation = db.prepare('SELECT id FROM locations WHERE place = ? AND digest = ?').pluck()
-  const addLocation = db.prepare('INSERT INTO locations (place, digest) VALUES (?, ?)')
-
-  return ({ kind, name, digest }: Location): Located => {
-    const place =
-      (findPlace.get(name, kind) as number | undefined) ?? Number(addPlace.run(name, kind).lastInsertRowid)
-    const location =
-      (findLocation.get(place, digest) as number | undefined) ??
-      Number(addLocation.run(place, digest).lastInsertRowid)
-    return { place, location }
-  }
 }

@@ -6,42 +6,79 @@ const jobsPerCommit = 256
 
 export type Write = <T>(job: () => T) => Promise<T>
 
+interface Queued {
+  job: () => unknown
+  resolve: (value: unknown) => void
+  reject: (error: unknown) => void
+}
+
 /**
  * Runs jobs that write, many to one commit: what is asked for while a commit is under way shares the next one.
  * A promise resolves when its job is durable. A job that throws has changed nothing and takes no other down with it.
+ * A job may be run more than once, and only what it did last counts; one that throws does best to do so before it writes.
  */
 export function groupCommit(db: Connection): Write {
+  // SQLite keeps pages to undo a savepoint or a statement; those beyond 64 KiB it would write to a temporary file.
+  db.pragma('temp_store = MEMORY')
   const begin = db.prepare('BEGIN IMMEDIATE')
   const commit = db.prepare('COMMIT')
+  const rollback = db.prepare('ROLLBACK')
   const savepoint = db.prepare('SAVEPOINT job')
   const undo = db.prepare('ROLLBACK TO job')
   const release = db.prepare('RELEASE job')
-  let queue: { job: () => unknown; resolve: (value: unknown) => void; reject: (error: unknown) => void }[] =
-    []
+  const totalChanges = db.prepare('SELECT total_changes()').pluck()
+  let queue: Queued[] = []
+
+  /** What is to be said when the commit is durable; null where a job has thrown after it wrote. */
+  const runBare = (batch: readonly Queued[]): (() => void)[] | null => {
+    const answers: (() => void)[] = []
+    for (const { job, resolve, reject } of batch) {
+      const before = totalChanges.get()
+      try {
+        const value = job()
+        answers.push(() => resolve(value))
+      } catch (error) {
+        if (!db.inTransaction) throw error
+        if (totalChanges.get() !== before) return null
+        answers.push(() => reject(asRefusal(error)))
+      }
+    }
+    return answers
+  }
+
+  /** The same, where each job can be undone: that costs half as much again. */
+  const runUndoing = (batch: readonly Queued[]): (() => void)[] =>
+    batch.map(({ job, resolve, reject }) => {
+      savepoint.run()
+      try {
+        const value = job()
+        release.run()
+        return () => resolve(value)
+      } catch (error) {
+        // SQLite itself has ended the transaction (disk full, I/O error): nothing of this batch can be kept.
+        if (!db.inTransaction) throw error
+        undo.run()
+        release.run()
+        return () => reject(asRefusal(error))
+      }
+    })
 
   const flush = () => {
     const batch = queue.slice(0, jobsPerCommit)
     queue = queue.slice(jobsPerCommit)
     if (queue.length) setImmediate(flush)
-    const answers: (() => void)[] = []
+    let answers: (() => void)[] | null
     try {
       begin.run()
-      for (const { job, resolve, reject } of batch) {
-        savepoint.run()
-        try {
-          const value = job()
-          answers.push(() => resolve(value))
-        } catch (error) {
-          // SQLite itself has ended the transaction (disk full, I/O error): nothing of this batch can be kept.
-          if (!db.inTransaction) throw error
-          undo.run()
-          answers.push(() => reject(asRefusal(error)))
-        }
-        release.run()
+      answers = runBare(batch)
+      if (!answers) {
+        rollback.run()
+        begin.run()
+        answers = runUndoing(batch)
       }
       commit.run()
     } catch (error) {
-      if (db.inTransaction) db.exec('ROLLBACK')
+      if (db.inTransaction) rollback.run()
       for (const { reject } of batch) reject(asRefusal(error))
       return
     }

@@ -1,7 +1,7 @@
 import type { Digest } from '../../reference/digest.ts'
 import type { Repository } from '../../reference/repository.ts'
 import { chainHash } from '../chain.ts'
-import type { Change, ChangeKind } from '../storage.ts'
+import type { Change, ChangeKind, Position } from '../storage.ts'
 import type { Connection } from './connection.ts'
 import type { Reads } from './read.ts'
 import { changeColumns, changeJoins } from './rows.ts'
@@ -32,8 +32,8 @@ export function prepareLog(db: Connection, reads: Pick<Reads, 'head'>) {
       kind: ChangeKind,
       { id, ...signature }: LoggedSignature,
       { time, actor, reason = null }: { time: number; actor: string; reason?: string | null },
+      head: Position = reads.head(),
     ): Change {
-      const head = reads.head()
       const row = { ...signature, seq: head.seq + 1, time, kind, signature: id, actor, reason }
       const hash = chainHash(head.hash, row)
       insert.run(row.seq, time, kind, id, actor, reason, Buffer.from(hash, 'hex'))

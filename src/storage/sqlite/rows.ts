@@ -23,12 +23,6 @@ export const signatureColumns = `${addedColumns}, sl.slot`
 export const signatureJoins = `${addedJoins}
   JOIN slots sl ON sl.signature = s.id AND sl.location = s.location AND sl.leaves IS NULL`
 
-/** The same, from the slots of a digest: of what was served there once, there may be much more. */
-export const servedByDigest = `locations l CROSS JOIN slots sl ON sl.location = l.id AND sl.leaves IS NULL
-  CROSS JOIN signatures s ON s.id = sl.signature AND s.location = l.id
-  JOIN places p ON p.id = s.place
-  JOIN changes c ON c.seq = s.id`
-
 export interface AddedRow {
   id: number
   repository: string

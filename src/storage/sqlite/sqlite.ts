@@ -1,12 +1,13 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Location } from '../../reference/tree-path.ts'
 import type { Storage, TokenRecord } from '../storage.ts'
-import { prepareAppend, prepareLocate } from './append.ts'
+import { prepareAppend } from './append.ts'
 import { connect } from './connection.ts'
 import { prepareFeed } from './feed.ts'
 import { prepareFolders } from './folders.ts'
 import { groupCommit } from './group-commit.ts'
 import { integrity } from './integrity.ts'
+import { prepareLocate } from './locate.ts'
 import { holdLock } from './lock.ts'
 import { prepareLog } from './log.ts'
 import { newEpoch } from './migrate.ts'
@@ -99,6 +100,7 @@ export function openSqlite({
       return news
     },
     version: async () => reads.version(),
+    versionOf: async (location) => reads.versionOf(location),
     changedSince: async (version, limit) => reads.changedSince(version, limit),
     slots: async (location) => reads.slots(location),
     folder: async (path, after, limit) => folders.folder(path, after, limit),

@@ -67,10 +67,6 @@ export function prepareSuperseding(db: Connection, slots: Slots, verdicts: Verdi
     const { unverifiedCreated: created, unverifiedExpires: expires } = signer
     return { location, dockerReference, key, created, expires }
   }
-  const ask = (statement: typeof earlier, location: number, signature: NewSignature): number | null => {
-    const bound = bounds(location, signature)
-    return bound && ((statement.get(bound) as number | undefined) ?? null)
-  }
 
   /** Unless some key has made the new copy and not the one that is there. */
   const isAsGood = (id: number, { checks }: NewSignature): boolean =>
@@ -101,10 +97,18 @@ export function prepareSuperseding(db: Connection, slots: Slots, verdicts: Verdi
       return { id: row.id, servedAs: null, isAsGood: false, sameBytes: same }
     },
 
-    /** What the new signature is to supersede: what a later signature by its key makes needless. */
-    earlier: (location: number, signature: NewSignature) => ask(earlier, location, signature),
-    /** What supersedes the new one already. */
-    later: (location: number, signature: NewSignature) => ask(later, location, signature),
+    /** Signatures by the same key that say the same. */
+    rivals(location: number, signature: NewSignature) {
+      const bound = bounds(location, signature)
+      const ask = (statement: typeof earlier) =>
+        bound && ((statement.get(bound) as number | undefined) ?? null)
+      return {
+        /** What the new signature is to supersede: what a later signature by its key makes needless. */
+        earlier: () => ask(earlier),
+        /** What supersedes the new one already. */
+        later: () => ask(later),
+      }
+    },
 
     /** Unix seconds. */
     lastChange: (id: number) => lastChange.get(id) as number,

@@ -30,11 +30,12 @@ export function prepareUnwanted(db: Connection, log: Log) {
 
   return {
     /**
-     * Returns whether it was withdrawn, and is so no more.
+     * Returns whether it was withdrawn, and is so no more. `place`: null where it has no row yet.
      * @throws Refusal withdrawn, key-banned
      */
-    refuse(place: number, signature: NewSignature): boolean {
+    refuse(place: number | null, signature: NewSignature): boolean {
       refuseBanned(signature)
+      if (place === null) return false
       const identity = Buffer.from(signature.identity, 'hex')
       const seq = withdrawn.get(place, identity) as number | undefined
       if (seq === undefined) return false
