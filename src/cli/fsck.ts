@@ -41,7 +41,7 @@ export function fsckCommand(cli: Cli, ends: (code: ExitCode) => void): Command {
         progress.stop()
         if (options.json) printJson(report)
         else tell(report)
-        ends(report.damage.every(({ repaired }) => repaired) ? exit.done : exit.no)
+        ends(report.repaired === report.damaged ? exit.done : exit.no)
       } finally {
         progress.stop()
         await storage.close()
@@ -66,11 +66,10 @@ async function adopt(storage: Storage, tree: Tree, admit: Admit): Promise<void> 
 }
 
 function tell(report: FsckReport): void {
-  const { changes, locations, signatures, pending, damage } = report
+  const { changes, locations, signatures, pending, damage, damaged } = report
   for (const { kind, where, detail, repaired } of damage)
     print(printable(`${kind}: ${where}: ${detail}${repaired ? ' (repaired)' : ''}`))
-  print(
-    `${changes} changes, ${signatures} signatures of ${locations} digests checked; ${damage.length} damaged`,
-  )
+  if (damaged > damage.length) print(`and ${damaged - damage.length} more`)
+  print(`${changes} changes, ${signatures} signatures of ${locations} digests checked; ${damaged} damaged`)
   if (pending) print(`${pending} digests are still to be written: a running server does it, or --repair`)
 }

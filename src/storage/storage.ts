@@ -56,6 +56,8 @@ export interface Reading extends Feed {
   news(): boolean
   /** Grows with each change to what is served anywhere: the greatest version of a location. */
   version(): Promise<number>
+  /** The version of a location: what was laid out as of a lower one is out of date. 0: nothing was ever served there. */
+  versionOf(location: Location): Promise<number>
   /**
    * Locations in the order in which they last changed, from the one after `version`, at most `limit`. `version` of the
    * answer is that of the last; `head` is the log as it was then.
@@ -85,7 +87,10 @@ export interface Reading extends Feed {
   /** Signatures as they were added that are not withdrawn, whether served or not, from the one after `after`. */
   standing(query: StandingQuery): Promise<Standing[]>
   bannedKeys(): Promise<BannedKey[]>
-  /** What the store itself finds wrong with its files and rows, a sentence each; it reads everything. */
+  /**
+   * What the store itself finds wrong with its files and rows, a sentence each; it reads everything. Of what is wrong
+   * with very many rows, some are told.
+   */
   integrity(): Promise<string[]>
 }
 

@@ -55,12 +55,5 @@ export async function isPending({ tree, storage, left }: CheckedTree, location: 
   const key = formatLocation(location)
   if ((await left()).some((entry) => entry.error === null && formatLocation(entry.location) === key))
     return true
-  for (let since = (await readPosition(tree))?.version ?? 0; ; ) {
-    const { locations, version } = await storage.changedSince(since, page)
-    if (locations.some((changed) => formatLocation(changed) === key)) return true
-    if (!locations.length) return false
-    since = version
-  }
+  return (await storage.versionOf(location)) > ((await readPosition(tree))?.version ?? 0)
 }
-
-const page = 500

@@ -72,7 +72,11 @@ function contentOf(slots: readonly Slot[]): string {
 const ofFileSystem = /^lost\+found(?:\/|$)/
 
 /** Files that no slot explains. A file is looked for in the database after it was seen: commits come before files. */
-export async function findUnknown(checked: CheckedTree, differences: Differences): Promise<void> {
+export async function findUnknown(
+  checked: CheckedTree,
+  differences: Differences,
+  onFound: () => Promise<void>,
+): Promise<void> {
   const { tree, storage } = checked
   let key = ''
   let taken = new Set<number>()
@@ -91,6 +95,7 @@ export async function findUnknown(checked: CheckedTree, differences: Differences
     const detail = error ?? 'The database does not know it'
     const damage: Damage = { kind: 'unknown-file', where: nameIn(checked, path), detail, repaired: false }
     addUnknown({ path, slot }, damage, differences)
+    await onFound()
   }
 }
 

@@ -1,8 +1,9 @@
-import { createHash, randomBytes } from 'node:crypto'
-import { readdir, rm, rmdir, unlink } from 'node:fs/promises'
+import { hash, randomBytes } from 'node:crypto'
+import { mkdirSync, readdirSync } from 'node:fs'
+import { opendir, readdir, rm, rmdir, unlink } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
-import { makeFolder, moveFile, placeFile, syncFolder } from '../durable/durable.ts'
-import { readRegularFile } from '../durable/regular-file.ts'
+import { makeFolder, moveFile, placeFileHere, syncFolder, syncFolderHere } from '../durable/durable.ts'
+import { readRegularFile, readRegularFileHere } from '../durable/regular-file.ts'
 import { readPosition, writePosition } from './position.ts'
 import { directoryOf, ownFolder, type Tree } from './tree.ts'
 import type { Writer } from './writer.ts'
@@ -14,13 +15,21 @@ const emptiness = new Set([ownFolder, 'lost+found'])
 const missing = new Set(['ENOENT', 'ENOTDIR'])
 const puts = 3
 
-/** A tree in a folder of a local file system. */
+/** Folders synced at once: they share the file system's commits. */
+const concurrency = 16
+
+/**
+ * A tree in a folder of a local file system. Of each file the bytes are durable before it has its name; what names there
+ * are is, for all folders together, with `sync`. It is for a thread of its own, which it keeps from other work.
+ */
 export function folderWriter(tree: Tree): Writer {
   const { root, staging } = tree
+  /** Folders with names that are not durable yet. */
+  const changed = new Set<string>()
   return {
     position: () => readPosition(tree),
     setPosition: (position) => writePosition(tree, position),
-    isEmpty: async () => (await entries(root)).every((name) => emptiness.has(name)),
+    isEmpty: () => isEmpty(root),
     async begin() {
       await makeFolder(root)
       await makeFolder(staging)
@@ -30,15 +39,15 @@ export function folderWriter(tree: Tree): Writer {
     async list(location) {
       const directory = directoryOf(tree, location)
       const found = new Map<string, string | null>()
-      for (const name of await entries(directory)) found.set(name, await sha256Of(join(directory, name)))
+      for (const name of entries(directory)) found.set(name, sha256Here(join(directory, name)))
       return found
     },
     async put(location, name, content, modified) {
       const directory = directoryOf(tree, location)
       for (let left = puts - 1; ; left--) {
         try {
-          await makeFolder(directory)
-          return await placeFile(join(directory, name), content, staging, modified)
+          mkdirSync(directory, { recursive: true })
+          return await placeFileHere(join(directory, name), content, staging, modified)
         } catch (error) {
           if (!left || !missing.has((error as NodeJS.ErrnoException).code ?? '')) throw error
         }
@@ -46,10 +55,26 @@ export function folderWriter(tree: Tree): Writer {
     },
     remove: (location, name) => unlink(join(directoryOf(tree, location), name)),
     rescue: (location, name) => rescue(tree, join(directoryOf(tree, location), name)),
-    async settle(location) {
+    async settle(location, isEmpty) {
       const directory = directoryOf(tree, location)
-      await syncFolder(directory).catch(unlessMissing)
-      await removeEmptyFolders(directory, root)
+      if (isEmpty) await removeEmptyFolders(directory, root)
+      // Whoever made a folder may have been interrupted before its name was durable.
+      for (let folder = directory; folder.startsWith(root); folder = dirname(folder)) {
+        if (changed.has(folder) && folder !== directory) break
+        changed.add(folder)
+        if (folder === root) break
+      }
+    },
+    async sync() {
+      const folders = changed.values()
+      const work = async () => {
+        for (const folder of folders) {
+          await syncFolderHere(folder).catch(unlessMissing)
+          changed.delete(folder)
+        }
+      }
+      const ends = await Promise.allSettled(Array.from({ length: concurrency }, work))
+      for (const end of ends) if (end.status === 'rejected') throw end.reason
     },
   }
 }
@@ -84,16 +109,36 @@ export async function removeEmptyFolders(directory: string, root: string): Promi
 async function sha256Of(file: string): Promise<string | null> {
   try {
     const content = await readRegularFile(file)
-    return content && createHash('sha256').update(content).digest('hex')
+    return content && hash('sha256', content, 'hex')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EACCES') return null
     throw error
   }
 }
 
-async function entries(directory: string): Promise<string[]> {
+/** As `sha256Of`, without waiting. */
+function sha256Here(file: string): string | null {
   try {
-    return await readdir(directory)
+    const content = readRegularFileHere(file)
+    return content && hash('sha256', content, 'hex')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return null
+    throw error
+  }
+}
+
+async function isEmpty(root: string): Promise<boolean> {
+  try {
+    for await (const { name } of await opendir(root)) if (!emptiness.has(name)) return false
+  } catch (error) {
+    unlessMissing(error as NodeJS.ErrnoException)
+  }
+  return true
+}
+
+function entries(directory: string): string[] {
+  try {
+    return readdirSync(directory)
   } catch (error) {
     unlessMissing(error as NodeJS.ErrnoException)
     return []

@@ -1,20 +1,12 @@
 import { formatSlotPath } from '../reference/tree-path.ts'
 import { checkDatabase } from '../storage/check.ts'
 import type { Storage } from '../storage/storage.ts'
-import { type CheckedTree, ownTree, publishedCopy } from './checked-tree.ts'
-import {
-  compareLocation,
-  type Damage,
-  type DamageKind,
-  type Differences,
-  damageOf,
-  findUnknown,
-  noDifferences,
-} from './compare.ts'
+import { ownTree, publishedCopy } from './checked-tree.ts'
+import type { Damage, DamageKind } from './compare.ts'
 import { folderWriter } from './folder-writer.ts'
-import { mend } from './mend.ts'
 import { isForeign } from './projector.ts'
 import type { Tree } from './tree.ts'
+import { treeCheck } from './tree-check.ts'
 
 export interface FsckReport {
   changes: number
@@ -22,6 +14,10 @@ export interface FsckReport {
   signatures: number
   /** Locations that a server, or a repair without one, has still to write, in each tree: no damage. */
   pending: number
+  /** How many damages there are, and how many of them are repaired. */
+  damaged: number
+  repaired: number
+  /** The first of them: where a whole tree is gone, nobody reads a line for each of its files. */
   damage: Damage[]
 }
 
@@ -37,6 +33,7 @@ export interface FsckOptions {
 }
 
 const page = 500
+const maxTold = 10_000
 
 /**
  * Compares the database with itself, and byte by byte with the tree and what is published. A server may run meanwhile:
@@ -46,19 +43,32 @@ export async function fsck(
   storage: Storage,
   { tree, publish = [], repair, onProgress }: FsckOptions,
 ): Promise<FsckReport> {
-  const report: FsckReport = { changes: 0, locations: 0, signatures: 0, pending: 0, damage: [] }
+  const report: FsckReport = {
+    changes: 0,
+    locations: 0,
+    signatures: 0,
+    pending: 0,
+    damaged: 0,
+    repaired: 0,
+    damage: [],
+  }
+  const tell = (damage: Damage) => {
+    report.damaged++
+    if (damage.repaired) report.repaired++
+    if (report.damage.length < maxTold) report.damage.push(damage)
+  }
   const add = (kind: DamageKind, where: string, detail: string) =>
-    report.damage.push({ kind, where, detail, repaired: false })
+    tell({ kind, where, detail, repaired: false })
 
   const { whole, ...checked } = await checkDatabase(storage, add)
   Object.assign(report, checked)
   // What cannot be read through cannot be compared with anything, let alone written out.
   if (!whole) return report
-  const trees: [CheckedTree, Differences][] = tree ? [[ownTree(storage, tree), noDifferences()]] : []
+  const trees = tree ? [treeCheck(ownTree(storage, tree), { repair, tell })] : []
   for (const directory of publish) {
     const trouble = await troubleOf(storage, directory)
     if (trouble) add('unknown-tree', directory, trouble)
-    else trees.push([publishedCopy(storage, directory), noDifferences()])
+    else trees.push(treeCheck(publishedCopy(storage, directory), { repair, tell }))
   }
 
   let after = 0
@@ -72,22 +82,12 @@ export async function fsck(
       for (const [index, { slot }] of slots.entries())
         if (slot !== index + 1)
           add('hole', formatSlotPath(location, slot), `Slot ${index + 1} is empty, which hides it`)
-      for (const [each, differences] of trees) await compareLocation(each, location, slots, differences)
+      for (const each of trees) await each.compare(location, slots)
       report.locations++
     }
     onProgress(report.locations)
   }
-  for (const [each, differences] of trees) {
-    await findUnknown(each, differences)
-    if (repair)
-      await mend(each, differences).catch((error: Error) => {
-        // That a disk is away which is carried about is no reason not to tell of the others.
-        if (each.directory === null) throw error
-        add('unknown-tree', each.directory, `It cannot be written: ${error.message}`)
-      })
-    report.pending += differences.pending
-    report.damage.push(...damageOf(differences))
-  }
+  for (const each of trees) report.pending += await each.end()
   return report
 }
 

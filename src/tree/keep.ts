@@ -8,6 +8,8 @@ import { treeLease, treeOf } from './tree.ts'
 
 /** How soon a commit of another process is noticed; those of this one are told. */
 const pollMilliseconds = 100
+/** What is committed in this time after a batch goes in one: the tree has less to sync, and uploads more of the disk. */
+const gatherMilliseconds = 100
 /** How soon the lease of a projector that ended is taken over. */
 const leaseMilliseconds = 500
 /** How often directories that were set aside are tried again. */
@@ -65,8 +67,8 @@ export async function keepTree(
           stuckMilliseconds = Math.min(stuckMilliseconds * 2, longestStuckMilliseconds)
           continue
         }
-      }
-      await pause(pollMilliseconds, { orNews: true })
+        await pause(gatherMilliseconds)
+      } else await pause(pollMilliseconds, { orNews: true })
     }
     return 'stopped'
   }

@@ -9,7 +9,7 @@ const walkMilliseconds = 1000
 /**
  * Makes a location what the database says now, whatever it was: safe to repeat, and to resume after a crash at any
  * point. Slots appear lowest first and are whole when they appear, each file with the time of its slot: tools that copy
- * the tree go by size and time. When it returns, all is durable.
+ * the tree go by size and time. All is durable after the next `sync` of the writer.
  * A file that no stored signature explains is kept apart, never overwritten or deleted.
  */
 export async function layLocation(
@@ -46,7 +46,7 @@ export async function layLocation(
     if (await isExplained(sha256)) await writer.remove(location, name)
     else await writer.rescue(location, name)
   }
-  await writer.settle(location)
+  await writer.settle(location, slots.length === 0)
 }
 
 function bySlotDescending([a]: [string, unknown], [b]: [string, unknown]): number {

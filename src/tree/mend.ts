@@ -12,13 +12,13 @@ import type { Tree } from './tree.ts'
 const repairMilliseconds = 60_000
 
 /**
- * Writes the tree itself where no server does, else has the server write it. Says of each damage whether it is repaired,
- * and what is still pending.
+ * Mends what is damaged: writes the tree itself where no server does, else has the server write it. Says of each damage
+ * whether it is repaired.
  */
-export async function mend(checked: CheckedTree, differences: Differences): Promise<void> {
+export async function mend(checked: CheckedTree, { locations, others }: Differences): Promise<void> {
   const { tree, storage } = checked
-  const { locations, others } = differences
   for (const { path, damage } of others) damage.repaired = await moveAway(tree, path)
+  if (!locations.size) return
 
   const asked = [...locations.values()].map(({ location }) => location)
   const lease = await storage.lease(checked.lease)
@@ -28,17 +28,25 @@ export async function mend(checked: CheckedTree, differences: Differences): Prom
       const writer = folderWriter(tree)
       await writer.begin()
       for (const location of asked) await layLocation(storage, writer, location)
-      // What no server has come to write yet.
-      const events = { onPosition: () => {}, onSetAside: () => {} }
-      await project(storage, writer, events, { retry: true, stopped: () => false })
-      differences.pending = (await storage.backlog()).length
-    } else if (asked.length) {
-      written = await writtenByServer(checked, await checked.ask(asked))
-    }
+      await writer.sync()
+    } else written = await writtenByServer(checked, await checked.ask(asked))
   } finally {
     lease?.release()
   }
   for (const [key, { damage }] of locations) for (const each of damage) each.repaired = written.has(key)
+}
+
+/** What no server has come to write yet. Returns how many locations are left; null: a server looks after it. */
+export async function writeWhatIsLeft({ tree, storage, lease: name }: CheckedTree): Promise<number | null> {
+  const lease = await storage.lease(name)
+  if (!lease) return null
+  try {
+    const events = { onPosition: () => {}, onSetAside: () => {} }
+    await project(storage, folderWriter(tree), events, { retry: true, stopped: () => false })
+    return (await storage.backlog()).length
+  } finally {
+    lease.release()
+  }
 }
 
 /** False for what cannot be moved, such as a folder of another user: it stays, and is told of each time. */

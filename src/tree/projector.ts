@@ -19,7 +19,7 @@ export interface ProjectorEvents {
 
 const locationsPerBatch = 512
 
-/** Directories written at once: their syncs share the file system's commits. */
+/** Directories written at once: the syncs of their files share the file system's commits. */
 const concurrency = 16
 
 /** The position of a tree that holds nothing of the log yet. */
@@ -65,6 +65,8 @@ export async function project(
     position = { seq, hash, version }
     await writer.setPosition(position)
     events.onPosition(position)
+    // What was committed meanwhile is for the next call, with all that comes until then.
+    if (isAll) return
   }
 }
 
@@ -112,6 +114,7 @@ async function layAll(
   onLaid: (location: Location) => Promise<void> = async () => {},
 ): Promise<void> {
   const queue = locations.values()
+  const laid: Location[] = []
   const work = async () => {
     for (const location of queue) {
       try {
@@ -122,10 +125,12 @@ async function layAll(
         onSetAside(location, error as Error)
         continue
       }
-      await onLaid(location)
+      laid.push(location)
     }
   }
   // All have ended when this throws: none may still write after the lease is given back.
   const ends = await Promise.allSettled(Array.from({ length: concurrency }, work))
   for (const end of ends) if (end.status === 'rejected') throw end.reason
+  await writer.sync()
+  for (const location of laid) await onLaid(location)
 }

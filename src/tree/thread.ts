@@ -18,6 +18,15 @@ export interface ProjectorSettings {
   publish: readonly string[]
 }
 
+/** What one thread writes: the tree of the data folder, or with `directory` a copy of it. */
+export interface ProjectorThreadData {
+  dataFolder: string
+  directory: string | null
+}
+
+/** It is said that there was a commit at most so often; the thread looks as often by itself. */
+const nudgeMilliseconds = 100
+
 export interface ProjectorThread {
   /** Says that a commit was just made; it would be noticed anyway, a moment later. */
   nudge(): void
@@ -25,13 +34,26 @@ export interface ProjectorThread {
   close(): Promise<void>
 }
 
-/** Starts the projector thread; should it die of a fault, `onCrash` hears of it and a new one goes on. */
+/**
+ * Starts a projector thread for each tree: a file system that hangs holds up no other one. Should one die of a fault,
+ * `onCrash` hears of it and a new one goes on.
+ */
 export function startProjector(
-  settings: ProjectorSettings,
+  { dataFolder, tree, publish }: ProjectorSettings,
   onMessage: (message: ProjectorMessage) => void,
   onCrash: (error: Error) => void,
 ): ProjectorThread {
   const file = new URL(`./worker${extname(import.meta.filename)}`, import.meta.url)
-  const { post, close } = startLastingThread(file, settings, { onMessage, onCrash })
-  return { nudge: () => post('news'), close }
+  const threads = [...(tree ? [null] : []), ...publish].map((directory) => {
+    const data: ProjectorThreadData = { dataFolder, directory }
+    return startLastingThread(file, data, { onMessage, onCrash })
+  })
+  let nudged = Number.NEGATIVE_INFINITY
+  const nudge = () => {
+    const now = performance.now()
+    if (now < nudged + nudgeMilliseconds) return
+    nudged = now
+    for (const { post } of threads) post('news')
+  }
+  return { nudge, close: async () => void (await Promise.all(threads.map(({ close }) => close()))) }
 }

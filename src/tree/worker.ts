@@ -1,12 +1,15 @@
+import { readlinkSync } from 'node:fs'
+import { constants, setPriority } from 'node:os'
+import { basename } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { openSqlite } from '../storage/sqlite/sqlite.ts'
 import { keepTree, type Surroundings } from './keep.ts'
-import type { ProjectorSettings } from './thread.ts'
+import type { ProjectorThreadData } from './thread.ts'
 
-/** The projector thread: of all processes on a data folder, the one that holds the lease of a tree writes it. */
+/** A projector thread: of all processes on a data folder, the one that holds the lease of a tree writes it. */
 const port = parentPort as MessagePort
-const { dataFolder, tree, publish } = workerData as ProjectorSettings
+const { dataFolder, directory } = workerData as ProjectorThreadData
 
 let stopped = false
 const waiting = new Set<(message: 'stop' | 'news') => void>()
@@ -30,11 +33,18 @@ const surroundings: Surroundings = {
   tell: (message) => port.postMessage(message),
 }
 
-const keep = async (directory: string | null) => {
-  // A connection hears of news once.
-  const storage = openSqlite({ dataFolder })
-  await keepTree(storage, { dataFolder, directory }, surroundings)
-  await storage.close()
+/**
+ * Readers and uploads come first where there is more to do than the machine can. Linux gives threads priorities of their
+ * own (setpriority(2)); another system has no such file, and nothing is changed there.
+ */
+function giveWay(): void {
+  try {
+    setPriority(Number(basename(readlinkSync('/proc/thread-self'))), constants.priority.PRIORITY_BELOW_NORMAL)
+  } catch {}
 }
-await Promise.all([...(tree ? [null] : []), ...publish].map(keep))
+
+giveWay()
+const storage = openSqlite({ dataFolder })
+await keepTree(storage, { dataFolder, directory }, surroundings)
+await storage.close()
 port.close()

@@ -24,6 +24,8 @@ export interface Writer {
   remove(location: Location, name: string): Promise<void>
   /** Takes it out of the tree and keeps it for a person. */
   rescue(location: Location, name: string): Promise<void>
-  /** What was done at a location is durable, and nothing is left of one without files. */
-  settle(location: Location): Promise<void>
+  /** Nothing is left of a location without files. */
+  settle(location: Location, isEmpty: boolean): Promise<void>
+  /** What was done at all locations that were settled is durable. */
+  sync(): Promise<void>
 }

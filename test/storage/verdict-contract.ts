@@ -103,6 +103,63 @@ export function verdictContract(name: string, open: (clock?: () => number) => Op
       assert.deepEqual(await turned(), { expired: [1], valid: [2, 3] })
     })
 
+    test('are turned back some at a time, and again where the clock goes back meanwhile', async () => {
+      let now = start
+      const { storage } = open(() => now * 1000)
+      await storage.setKeyring([key('A')])
+      await storage.append(signatureOf('B', { result: null }))
+      for (let count = 1; count <= 5; count++)
+        await storage.append(signatureOf('A', { expires: start + count * day, isValid: false }))
+      now = start + 365 * day
+      while (!(await storage.turnStandings(2))) assert.ok(true)
+      assert.deepEqual(await verdicts(storage), { 'unknown-key': [1], expired: [2, 3, 4, 5, 6] })
+      now = start + 3 * day
+      assert.equal(await storage.turnStandings(2), false)
+      now = start
+      let steps = 1
+      while (!(await storage.turnStandings(2))) steps++
+      assert.equal(steps, 3)
+      assert.deepEqual(await verdicts(storage), { 'unknown-key': [1], valid: [2, 3, 4, 5, 6] })
+      assert.equal(await storage.turnStandings(2), true)
+    })
+
+    test('wait where the clock was set back by some seconds, which adds up', async () => {
+      let now = start
+      const { storage } = open(() => now * 1000)
+      await storage.setKeyring([key('A')])
+      await storage.append(signatureOf('A', { expires: start + 100, isValid: false }))
+      const expired = async () => {
+        assert.equal(await storage.turnStandings(100), true)
+        return (await storage.list({ verdict: 'expired', limit: 5 })).signatures.length
+      }
+      now = start + 110
+      assert.equal(await expired(), 1)
+      now = start + 60
+      // Told of itself, it is what it is now; in a listing it is nowhere.
+      assert.equal((await storage.find(1))?.verdict, 'valid')
+      assert.deepEqual(await verdicts(storage), {})
+      assert.equal(await storage.turnStandings(100), true)
+      assert.deepEqual(await verdicts(storage), {})
+      now = start + 100
+      assert.equal(await expired(), 1)
+      now = start + 60
+      assert.equal(await storage.turnStandings(100), true)
+      now = start + 40
+      assert.equal(await storage.turnStandings(100), true)
+      assert.deepEqual(await verdicts(storage), { valid: [1] })
+    })
+
+    test('of what came while a clock was ahead are turned back too', async () => {
+      let now = start + day
+      const { storage } = open(() => now * 1000)
+      await storage.setKeyring([key('A')])
+      await storage.append(signatureOf('A', { created: start, expires: start + day, isValid: false }))
+      assert.deepEqual(await verdicts(storage), { expired: [1] })
+      now = start
+      while (!(await storage.turnStandings(100))) assert.ok(true)
+      assert.deepEqual(await verdicts(storage), { valid: [1] })
+    })
+
     test('take in what a new key issued, and nothing else', async () => {
       const { storage } = open(() => start * 1000)
       const nameless = { ...signatureOf('B', { result: null }) }

@@ -273,6 +273,7 @@ export function withdrawingContract(name: string, open: (clock?: () => number) =
       assert.deepEqual(await ids({ key: fingerprint, after: 2, limit: 2 }), [5])
       const repository = home('other/app').name
       assert.deepEqual(await ids({ key: fingerprint, repository, ...all }), [5])
+      assert.deepEqual(await ids({ key: fingerprint, repository, after: 0, limit: 1 }), [5])
       assert.deepEqual(await ids({ digest: digest('a'), repository, ...all }), [4, 5])
       await storage.withdraw([1, 5], why)
       assert.deepEqual(await ids({ key: fingerprint, ...all }), [2])

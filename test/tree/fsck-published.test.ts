@@ -44,7 +44,15 @@ async function published(directory = join(temporaryFolder(), 'site')) {
 test('missing, altered and unknown files of a published directory are found, and repaired where no server runs', async () => {
   const { directory, write, check, file, isInStep } = await published()
   await write()
-  assert.deepEqual(await check(), { changes: 9, locations: 3, signatures: 9, pending: 0, damage: [] })
+  assert.deepEqual(await check(), {
+    changes: 9,
+    locations: 3,
+    signatures: 9,
+    pending: 0,
+    damaged: 0,
+    repaired: 0,
+    damage: [],
+  })
 
   rmSync(file('a', 2))
   writeFileSync(file('b', 3), 'altered')

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import Database from 'better-sqlite3'
@@ -32,9 +32,11 @@ async function written() {
   return { folder, storage, tree, add, check, file, write }
 }
 
+const clean = { changes: 9, locations: 3, signatures: 9, pending: 0, damaged: 0, repaired: 0, damage: [] }
+
 test('a sound data folder is clean', async () => {
   const { check } = await written()
-  assert.deepEqual(await check(), { changes: 9, locations: 3, signatures: 9, pending: 0, damage: [] })
+  assert.deepEqual(await check(), clean)
 })
 
 test('missing, altered and unknown files are found, and repair makes the tree what the database says', async () => {
@@ -63,6 +65,22 @@ test('missing, altered and unknown files are found, and repair makes the tree wh
     for (const { slot, blob } of await storage.slots(home('team/app', digest(letter))))
       assert.deepEqual(readFileSync(file(letter, slot)), blob)
   assert.ok(existsSync(join(tree.lostAndFound, 'x/y')))
+})
+
+test('damage is mended in parts, and of very much of it only the first is told', async () => {
+  const { check, tree, file } = await written()
+  const unknown = (count: number) => {
+    for (let index = 0; index < count; index++) writeFileSync(join(tree.root, `unknown-${index}`), '')
+  }
+  rmSync(file('a', 2))
+  unknown(1050)
+  const repaired = await check(true)
+  assert.deepEqual([repaired.damaged, repaired.repaired, repaired.damage.length], [1051, 1051, 1051])
+  assert.equal(readdirSync(tree.lostAndFound).length, 1050)
+  assert.deepEqual(await check(), clean)
+  unknown(10_020)
+  const found = await check()
+  assert.deepEqual([found.damaged, found.repaired, found.damage.length], [10_020, 0, 10_000])
 })
 
 test('while a server holds the tree, repair has the server write', async () => {

@@ -24,7 +24,6 @@ import {
   type LocationRow,
   location,
   type SignatureRow,
-  servedByDigest,
   signatureColumns,
   signatureJoins,
   timesOf,
@@ -39,11 +38,10 @@ function isByVerdict({ verdict, repository, digest, key }: Query): boolean {
   return verdict !== undefined && !repository && !digest && !(key && verdict === 'unknown-key')
 }
 
-function isAnswer({ signer, verdict }: StoredSignature, { key, verdict: wanted }: Query): boolean {
-  if (wanted !== undefined && verdict !== wanted) return false
+function isOfKey({ keyId, fingerprint }: AddedRow, { key }: Query): boolean {
+  if (key === undefined) return true
   // Key ids collide. Where a signature names no fingerprint, the id is all there is.
-  if (key === undefined || key.length === 16) return true
-  return (signer?.unverifiedFingerprint ?? key) === key
+  return keyId === keyIdOf(key) && (key.length === 16 || (fingerprint ?? key) === key)
 }
 
 /** Every query that changes nothing, prepared once. */
@@ -59,6 +57,12 @@ export function prepareReads(db: Connection, verdicts: VerdictStatements) {
      WHERE p.name = ? AND p.kind = ? ORDER BY sl.slot`,
   )
   const version = db.prepare('SELECT coalesce(max(version), 0) FROM locations').pluck()
+  const versionOf = db
+    .prepare(
+      `SELECT l.version FROM places p JOIN locations l ON l.place = p.id AND l.digest = ?
+       WHERE p.name = ? AND p.kind = ?`,
+    )
+    .pluck()
   const changed = db.prepare(
     `SELECT p.kind, p.name, l.digest, l.version FROM locations l JOIN places p ON p.id = l.place
      WHERE l.version > ? ORDER BY l.version LIMIT ?`,
@@ -84,32 +88,47 @@ export function prepareReads(db: Connection, verdicts: VerdictStatements) {
     `SELECT p.kind, p.name, l.digest, b.error, b.since
      FROM tree_backlog b JOIN locations l ON l.id = b.location JOIN places p ON p.id = l.place ORDER BY b.location`,
   )
-  const listings = new Map<string, ReturnType<Connection['prepare']>>()
+  // In the order of their numbers, by an index in which there is little of what was served once.
+  const served = db.prepare(
+    `SELECT ${signatureColumns} FROM slots sl INDEXED BY slots_by_signature
+       CROSS JOIN signatures s ON s.id = sl.signature AND s.location = sl.location ${addedJoins}
+     WHERE sl.signature > ? AND sl.leaves IS NULL ORDER BY sl.signature`,
+  )
+  const servedBy = (condition: string) =>
+    db.prepare(
+      `SELECT ${signatureColumns} FROM signatures s ${signatureJoins}
+       WHERE ${condition} AND s.superseded_by IS NULL AND s.gone = 0 AND s.id > ? ORDER BY s.id`,
+    )
+  const servedByPlace = servedBy(`s.place = (SELECT id FROM places WHERE name = ? AND kind = 'repository')`)
+  const servedByKey = servedBy('s.unverified_key_id = ?')
+  // Only their numbers are sorted: a digest may be at every repository.
+  const servedAt = (condition: string) =>
+    db
+      .prepare(
+        `SELECT sl.signature FROM locations l CROSS JOIN places p ON p.id = l.place AND p.kind = 'repository'
+           CROSS JOIN slots sl ON sl.location = l.id AND sl.leaves IS NULL AND sl.signature > @after
+         WHERE l.digest = @digest AND ${condition} ORDER BY sl.signature LIMIT ${maxExamined + 1}`,
+      )
+      .pluck()
+  const servedAtDigest = servedAt('true')
+  const servedAtLocation = servedAt(
+    `l.place = (SELECT id FROM places WHERE name = @repository AND kind = 'repository')`,
+  )
 
-  /** In the order of their numbers, by an index for whatever is asked but the verdict. */
+  /** In the order of their numbers, by the narrowest index of what is asked for: the rest is to be left out. */
   const rowsBy = ({ repository, digest, key, after = 0 }: Query): Iterable<SignatureRow> => {
-    const conditions = ['s.id > @after', 's.superseded_by IS NULL AND s.gone = 0']
-    // Of the conditions given, the index of the narrowest is used; the sign keeps the planner off the others.
-    if (digest) conditions.push('l.digest = @digest')
-    if (repository)
-      conditions.push(
-        `${digest ? '+' : ''}s.place = (SELECT id FROM places WHERE name = @repository AND kind = 'repository')`,
-      )
-    if (key) conditions.push(`${digest || repository ? '+' : ''}s.unverified_key_id = @keyId`)
-    const where = conditions.join(' AND ')
-    let listing = listings.get(where)
-    if (!listing) {
-      listing = db.prepare(
-        `SELECT ${signatureColumns} FROM ${digest ? servedByDigest : `signatures s ${signatureJoins}`} WHERE ${where} ORDER BY s.id`,
-      )
-      listings.set(where, listing)
-    }
-    const keyId = key && keyIdOf(key)
-    return listing.iterate({ repository, digest, keyId, after }) as Iterable<SignatureRow>
+    if (digest && repository) return rowsOf(servedAtLocation.all({ repository, digest, after }) as number[])
+    if (digest) return rowsOf(servedAtDigest.all({ digest, after }) as number[])
+    if (repository) return servedByPlace.iterate(repository, after) as Iterable<SignatureRow>
+    if (key) return servedByKey.iterate(keyIdOf(key), after) as Iterable<SignatureRow>
+    return served.iterate(after) as Iterable<SignatureRow>
   }
 
-  const rowsByVerdict = function* ({ verdict, key, after = 0 }: Query): Generator<SignatureRow> {
-    for (const id of verdicts.mayHave(verdict as VerdictName, key && keyIdOf(key), after)) {
+  const rowsByVerdict = ({ verdict, key, after = 0 }: Query): Iterable<SignatureRow> =>
+    rowsOf(verdicts.mayHave(verdict as VerdictName, key && keyIdOf(key), after))
+
+  const rowsOf = function* (ids: Iterable<number>): Generator<SignatureRow> {
+    for (const id of ids) {
       const row = find.get(id) as SignatureRow | undefined
       if (row) yield row
     }
@@ -134,6 +153,9 @@ export function prepareReads(db: Connection, verdicts: VerdictStatements) {
     slots: ({ kind, name, digest }: Location) => slots.all(digest, name, kind) as Slot[],
 
     version: () => version.get() as number,
+
+    versionOf: ({ kind, name, digest }: Location) =>
+      (versionOf.get(digest, name, kind) as number | undefined) ?? 0,
 
     changedSince(since: number, limit: number): { locations: Location[]; version: number; head: Position } {
       const rows = changed.all(since, limit) as (LocationRow & { version: number })[]
@@ -167,8 +189,9 @@ export function prepareReads(db: Connection, verdicts: VerdictStatements) {
         last = row.id
         examined++
         bytes += row.blob.length
+        if (!isOfKey(row, query)) continue
         const signature = stored(row)
-        if (isAnswer(signature, query)) signatures.push(signature)
+        if (query.verdict === undefined || signature.verdict === query.verdict) signatures.push(signature)
       }
       return { signatures, next: null }
     },

@@ -49,7 +49,9 @@ export function prepareSlots(db: Connection) {
   const touchPlace = db.prepare(
     `UPDATE places SET changed = ${later} WHERE id = (SELECT place FROM locations WHERE id = @location)`,
   )
-  const due = db.prepare('SELECT DISTINCT location FROM slots WHERE leaves <= ? LIMIT ?').pluck()
+  const due = db
+    .prepare('SELECT DISTINCT location FROM slots INDEXED BY slots_by_leaving WHERE leaves <= ? LIMIT ?')
+    .pluck()
 
   const touchLocation = (location: number, seconds: number) => {
     touch.run({ seconds, location })

@@ -35,7 +35,7 @@ export function prepareSources(db: Connection) {
     `SELECT p.name AS repository, l.digest, lower(hex(s.identity)) AS identity
      FROM contributions c JOIN signatures s ON s.id = c.signature JOIN places p ON p.id = s.place
        JOIN locations l ON l.id = s.location
-     WHERE c.source = ? AND c.round <> ? LIMIT ?`,
+     WHERE c.source = ? AND c.round < ? LIMIT ?`,
   )
   const count = db
     .prepare('SELECT count(*) FROM (SELECT 1 FROM contributions WHERE source = ? LIMIT ?)')

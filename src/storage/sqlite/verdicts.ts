@@ -13,6 +13,7 @@ import type { KeyringKey, StoredCheck, StoredSignature } from '../storage.ts'
 import type { Connection } from './connection.ts'
 import { merged } from './merged.ts'
 import type { StoredVerdict } from './rows.ts'
+import { prepareTurning } from './turning.ts'
 
 /** The row of the keys of signatures that were tried with no key; see migrations/0002-verdicts.sql. */
 const nobody = 0
@@ -60,9 +61,6 @@ export function prepareVerdicts(db: Connection, clock: () => number) {
        AND NOT EXISTS (SELECT 1 FROM checks c WHERE c.signature = s.id AND c.key = k.id)
      ORDER BY s.id LIMIT @limit`,
   )
-  const timesOf = db.prepare(
-    'SELECT unverified_created AS unverifiedCreated, unverified_expires AS unverifiedExpires FROM signatures WHERE id = ?',
-  )
   const insertCheck = db.prepare(
     'INSERT INTO checks (key, standing, signature, turns) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
   )
@@ -70,23 +68,12 @@ export function prepareVerdicts(db: Connection, clock: () => number) {
   const makeNobodys = db.prepare(`INSERT INTO checks VALUES (${nobody}, 'unknown', ?, NULL)`)
   const insertRevived = db.prepare('INSERT INTO revived VALUES (?) ON CONFLICT DO NOTHING')
   const revived = db.prepare(
-    'SELECT s.id, s.blob FROM revived r JOIN signatures s ON s.id = r.signature ORDER BY s.id LIMIT ?',
+    'SELECT s.id, s.blob FROM revived r CROSS JOIN signatures s ON s.id = r.signature ORDER BY r.signature LIMIT ?',
   )
   const dropRevived = db.prepare('DELETE FROM revived WHERE signature = ?')
   const forgetNobody = db.prepare(
     `DELETE FROM checks WHERE key = ${nobody} AND standing = 'unknown' AND signature = ?`,
   )
-  const due = db.prepare('SELECT key, signature FROM checks WHERE turns <= ? LIMIT ?')
-  const ahead = db.prepare(
-    `SELECT c.key, c.signature FROM signatures s JOIN checks c ON c.signature = s.id
-     WHERE c.standing IN ('early', 'good', 'over') AND (s.unverified_expires IS NOT NULL OR s.unverified_created > @now)`,
-  )
-  const turned = db.prepare("SELECT value FROM meta WHERE key = 'turned'").pluck()
-  const markTurn = db.prepare(
-    "INSERT INTO meta VALUES ('turned', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-  )
-  const lastTurn = () => Number(turned.get() ?? 0)
-  const turn = db.prepare('UPDATE checks SET standing = ?, turns = ? WHERE signature = ? AND key = ?')
   const upsertKey = db.prepare(
     `INSERT INTO keys (fingerprint, key_id, primary_fingerprint, user_id, timeline) VALUES (?, ?, ?, ?, ?)
      ON CONFLICT (fingerprint) DO UPDATE SET primary_fingerprint = excluded.primary_fingerprint,
@@ -99,6 +86,8 @@ export function prepareVerdicts(db: Connection, clock: () => number) {
   )
 
   const seconds = () => Math.floor(clock() / 1000)
+
+  const turning = prepareTurning(db, seconds)
 
   let known: { version: unknown; byId: Map<number, KnownKey>; byFingerprint: Map<string, KnownKey> } | null =
     null
@@ -132,9 +121,11 @@ export function prepareVerdicts(db: Connection, clock: () => number) {
   const addCheck = (signature: number, { fingerprint, result }: StoredCheck, times: SignatureTimes) => {
     const key = keys().byFingerprint.get(fingerprint)
     if (!key) return
-    const { standing, until } = standingAt(times, result, seconds())
+    const now = seconds()
+    const { standing, until } = standingAt(times, result, now)
     insertCheck.run(key.id, standing, signature, until)
     forgetNobody.run(signature)
+    if (result === 'good') turning.written(now)
   }
 
   /** Stretches of the index that hold all signatures of a verdict, each in the order of their numbers. */
@@ -203,8 +194,7 @@ export function prepareVerdicts(db: Connection, clock: () => number) {
     forget: (signature: number): void => void forget.run(signature),
 
     addChecks(checks: readonly (StoredCheck & { signature: number })[]): void {
-      for (const check of checks)
-        addCheck(check.signature, check, timesOf.get(check.signature) as SignatureTimes)
+      for (const check of checks) addCheck(check.signature, check, turning.timesOf(check.signature))
     },
 
     setTried(signature: number): void {
@@ -212,20 +202,8 @@ export function prepareVerdicts(db: Connection, clock: () => number) {
       known = null
     },
 
-    isTurnDue: () => due.all(seconds(), 1).length > 0 || seconds() < lastTurn(),
-
-    turnStandings(limit: number): boolean {
-      const now = seconds()
-      // A clock that was ahead, and is right again, has turned what must be turned back; that is rare, and done at once.
-      const isBack = now < lastTurn()
-      const rows = (isBack ? ahead.all({ now }) : due.all(now, limit)) as { key: number; signature: number }[]
-      for (const { key, signature } of rows) {
-        const { standing, until } = standingAt(timesOf.get(signature) as SignatureTimes, 'good', now)
-        turn.run(standing, until, signature, key)
-      }
-      markTurn.run(String(now))
-      return rows.length < limit || isBack
-    },
+    isTurnDue: turning.isDue,
+    turnStandings: turning.turn,
   }
 }
 

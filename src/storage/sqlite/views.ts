@@ -67,8 +67,9 @@ function layOut(db: Connection, view: DigestView, time: number): void {
   }[]
   for (const { id, name } of repositories) if (covers(view, name)) cover.run(id)
 
-  const chosen = `FROM signatures s JOIN covered USING (place) JOIN slots sl ON sl.signature = s.id AND sl.location = s.location AND sl.leaves IS NULL
-    JOIN locations home ON home.id = s.location`
+  // In this order it costs what the view shows, however much there is beside it.
+  const chosen = `FROM covered CROSS JOIN locations home ON home.place = covered.place
+    CROSS JOIN slots sl ON sl.location = home.id AND sl.leaves IS NULL CROSS JOIN signatures s ON s.id = sl.signature`
   db.prepare(
     `INSERT INTO locations (place, digest) SELECT DISTINCT ?, home.digest ${chosen} WHERE true ON CONFLICT DO NOTHING`,
   ).run(place)

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { AddedSignature, Change } from '../storage.ts'
 import type { BannedKey, Reason, Standing, StandingQuery } from '../withdrawing.ts'
 import type { Connection } from './connection.ts'
@@ -30,14 +31,13 @@ export function prepareWithdrawing(db: Connection, log: Log, slots: Slots, verdi
 
   const standingBy = (index: string, condition: string) =>
     db.prepare(
-      `SELECT s.id, p.name AS repository, l.digest, lower(hex(s.identity)) AS identity
-       FROM signatures s ${index} JOIN places p ON p.id = s.place JOIN locations l ON l.id = s.location
-       WHERE ${condition} AND s.id > @after
-         AND (@repository IS NULL OR p.name = @repository)
+      `SELECT s.id, p.name AS repository, l.digest, lower(hex(s.identity)) AS identity,
+         (@repository IS NULL OR p.name = @repository)
          AND (@fingerprint IS NULL OR coalesce(s.unverified_fingerprint, @fingerprint) = @fingerprint
            OR NOT EXISTS (SELECT 1 FROM keys k WHERE k.fingerprint = s.unverified_fingerprint))
-         AND NOT EXISTS (SELECT 1 FROM withdrawals w WHERE w.place = s.place AND w.identity = s.identity)
-       ORDER BY s.id LIMIT @limit`,
+         AND NOT EXISTS (SELECT 1 FROM withdrawals w WHERE w.place = s.place AND w.identity = s.identity) AS isWanted
+       FROM signatures s ${index} JOIN places p ON p.id = s.place JOIN locations l ON l.id = s.location
+       WHERE ${condition} AND s.id > @after ORDER BY s.id LIMIT @limit`,
     )
   const byKeyIndex = [
     standingBy(
@@ -72,14 +72,32 @@ export function prepareWithdrawing(db: Connection, log: Log, slots: Slots, verdi
     }
   }
 
-  const standing = ({ key, repository, digest, after, limit }: StandingQuery): Standing[] => {
+  /** A key may have signed millions elsewhere: so many rows are looked at between two turns of the event loop. */
+  const wanted = async (
+    statement: Statement,
+    query: { after: number; limit: number },
+  ): Promise<Standing[]> => {
+    const found: Standing[] = []
+    for (let { after } = query; ; await nextTurn()) {
+      const rows = statement.all({ ...query, after }) as (Standing & { isWanted: 0 | 1 })[]
+      for (const { isWanted, ...row } of rows) if (isWanted) found.push(row)
+      const last = rows.at(-1)
+      if (!last || rows.length < query.limit || found.length >= query.limit) return found
+      after = last.id
+    }
+  }
+
+  const standing = async ({ key, repository, digest, after, limit }: StandingQuery): Promise<Standing[]> => {
     const query = { repository: repository ?? null, fingerprint: null, after, limit }
-    if (key === undefined) return atLocation.all({ ...query, digest }) as Standing[]
-    const found = [...keysOf(key)].flatMap((name) => {
-      const named = { ...query, keyId: keyIdOf(name), fingerprint: name.length === 16 ? null : name }
-      return byKeyIndex.flatMap((statement) => statement.all(named) as Standing[])
-    })
-    const byId = new Map(found.map((each) => [each.id, each]))
+    const byId = new Map<number, Standing>()
+    const add = async (statement: Statement, named: Record<string, unknown>) => {
+      for (const each of await wanted(statement, { ...query, ...named })) byId.set(each.id, each)
+    }
+    if (key === undefined) await add(atLocation, { digest })
+    else
+      for (const name of keysOf(key))
+        for (const statement of byKeyIndex)
+          await add(statement, { keyId: keyIdOf(name), fingerprint: name.length === 16 ? null : name })
     return [...byId.values()].toSorted((a, b) => a.id - b.id).slice(0, limit)
   }
 
@@ -134,6 +152,8 @@ export function prepareWithdrawing(db: Connection, log: Log, slots: Slots, verdi
 }
 
 export type Withdrawals = ReturnType<typeof prepareWithdrawing>
+
+type Statement = ReturnType<Connection['prepare']>
 
 interface Row {
   id: number
