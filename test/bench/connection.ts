@@ -31,10 +31,12 @@ export async function open(port: number, secureContext: SecureContext): Promise<
     answered?.resolve(status)
   })
   socket.on('error', (error) => answered?.reject(error))
-  socket.on('close', () => answered?.reject(new Error('The connection was closed')))
+  const closed = new Error('The connection was closed')
+  socket.on('close', () => answered?.reject(closed))
   return {
     ask: (request) =>
       new Promise((resolve, reject) => {
+        if (socket.destroyed) return reject(closed)
         answered = { resolve, reject }
         socket.write(request)
       }),
@@ -53,6 +55,12 @@ export async function readImage(connection: Connection, path: string): Promise<v
     const fields = 'User-Agent: Go-http-client/1.1\r\nAccept-Encoding: gzip\r\n\r\n'
     expectStatus(await connection.ask(head + fields), wanted)
   }
+}
+
+/** An upload to the default place, ready to be sent. */
+export function uploadOf(blob: Uint8Array, token: string): Buffer {
+  const head = `POST /api/v1/signatures HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${token}\r\n`
+  return Buffer.concat([Buffer.from(`${head}Content-Length: ${blob.length}\r\n\r\n`), blob])
 }
 
 export function expectStatus(status: number | undefined, wanted: number): void {

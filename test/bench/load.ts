@@ -1,9 +1,10 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import type { Sample } from './compare.ts'
+import { percentilesOf, type Sample } from './compare.ts'
 import { processorTime } from './cpu.ts'
 import type { Job, Measured } from './loader.ts'
+import { tied } from './tied.ts'
 
 /**
  * Has a process of its own do a job for some seconds, and measures what that cost the server, including what it does
@@ -15,7 +16,7 @@ export async function measureLoad(
   settled: () => Promise<void> = async () => {},
 ): Promise<Sample> {
   const before = processorTime(serverPid)
-  const loader = fork(join(import.meta.dirname, 'loader.ts'))
+  const loader = tied(fork(join(import.meta.dirname, 'loader.ts')))
   const ended = once(loader, 'exit')
   loader.send(job)
   const measured = await Promise.race([once(loader, 'message'), ended])
@@ -24,10 +25,9 @@ export async function measureLoad(
   const after = processorTime(serverPid)
   const { seconds, times } = measured[0] as Measured
   if (!times?.length) throw new Error(`The ${job.kind} load failed`)
-  times.sort((a, b) => a - b)
   return {
     rate: times.length / seconds,
     processor: before === null || after === null ? null : (after - before) / times.length,
-    times: [0.5, 0.99, 0.999].map((part) => times[Math.floor((times.length - 1) * part)] as number),
+    times: percentilesOf(times),
   }
 }

@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs'
-import { expectStatus, open, readImage, trusting } from './connection.ts'
-import { newBlob, newDigest, signaturesPerDigest } from './data-folder.ts'
+import { expectStatus, open, readImage, trusting, uploadOf } from './connection.ts'
+import { readBlobs } from './signed.ts'
 
 /** A process of its own, so that its work is not taken for the server's: does one job and sends what it measured. */
 
 export type Job = { port: number; ca: string; seconds: number } & (
   | { kind: 'cold'; clients: number; paths: string }
-  | { kind: 'upload'; clients: number; token: string }
+  /** `blobs`: a file for `readBlobs`; when it is used up, that is the end, whatever `seconds` says. */
+  | { kind: 'upload'; clients: number; token: string; blobs: string }
 )
 
 export interface Measured {
@@ -22,7 +23,7 @@ async function work(job: Job): Promise<Measured> {
   const end = start + job.seconds * 1000
   const client = async (index: number) => {
     for (let from = performance.now(); from < end; ) {
-      await once(index)
+      if (!(await once(index))) return
       const now = performance.now()
       times.push(now - from)
       from = now
@@ -32,8 +33,11 @@ async function work(job: Job): Promise<Measured> {
   return { seconds: (performance.now() - start) / 1000, times }
 }
 
+/** A unit of work of that client; false: there was none left. */
+type Once = (client: number) => Promise<boolean>
+
 /** Connects, reads signature-1, -2 and the 404 of -3, and closes. */
-function coldClient({ port, ca, paths }: Job & { kind: 'cold' }): () => Promise<void> {
+function coldClient({ port, ca, paths }: Job & { kind: 'cold' }): Once {
   const context = trusting(readFileSync(ca, 'utf8'))
   const images = readFileSync(paths, 'utf8').trimEnd().split('\n')
   return async () => {
@@ -41,26 +45,20 @@ function coldClient({ port, ca, paths }: Job & { kind: 'cold' }): () => Promise<
     const connection = await open(port, context)
     await readImage(connection, path)
     await connection.close()
+    return true
   }
 }
 
-/** Each posts signatures over a connection of its own, no two alike. */
-async function signers({
-  port,
-  ca,
-  clients,
-  token,
-}: Job & { kind: 'upload' }): Promise<(index: number) => Promise<void>> {
+/** Each posts signatures over a connection of its own. */
+async function signers({ port, ca, clients, token, blobs }: Job & { kind: 'upload' }): Promise<Once> {
   const context = trusting(readFileSync(ca, 'utf8'))
   const connections = await Promise.all(Array.from({ length: clients }, () => open(port, context)))
-  let uploads = 0
-  let digest = newDigest()
-  return async (index) => {
-    if (uploads++ % signaturesPerDigest === 0) digest = newDigest()
-    const blob = newBlob(digest)
-    const head = `POST /api/v1/signatures HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${token}\r\nContent-Length: ${blob.length}\r\n\r\n`
-    const answer = await connections[index]?.ask(Buffer.concat([Buffer.from(head), blob]))
-    expectStatus(answer, 201)
+  const left = readBlobs(blobs).values()
+  return async (client) => {
+    const { value: blob } = left.next()
+    if (!blob) return false
+    expectStatus(await connections[client]?.ask(uploadOf(blob, token)), 201)
+    return true
   }
 }
 

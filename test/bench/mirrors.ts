@@ -1,22 +1,50 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Sample, Subject } from './compare.ts'
-import type { WebServer } from './web-servers.ts'
+import { mebibytes } from './cpu.ts'
+import { fillDataFolder, signaturesPerDigest } from './data-folder.ts'
+import { installed } from './installed.ts'
+import { certificateOf, digestsToRead } from './reads.ts'
+import { progress } from './report.ts'
+import { type Benchmark, compareAndSay } from './settings.ts'
+import { tied } from './tied.ts'
+import { entry, startLookaside, type WebServer } from './web-servers.ts'
 
-const entry = join(import.meta.dirname, '../../src/lookaside.js')
+export const mirroring: Benchmark = {
+  without: { lftp: 'lftp over the tree' },
+  async run(settings) {
+    const { dataFolder, scratch, workers, say } = settings
+    const digests = digestsToRead(settings)
+    await fillDataFolder(dataFolder, digests, (done) => progress('filling', done, digests))
+    const lftp = installed('lftp')
+    const server = await startLookaside(dataFolder, { workers })
+    try {
+      const signatures = digests * signaturesPerDigest
+      const copied = { server, ca: certificateOf(dataFolder).ca, signatures, scratch }
+      const us = copyingByLog(copied)
+      const title = `Mirror: ${signatures} signatures of ${digests} digests, over TLS, from empty`
+      const subjects = lftp ? [copyingByLftp(copied, lftp), us] : [us]
+      const rounds = { ...settings.rounds, seconds: 0, warmUp: false }
+      await compareAndSay({ rounds, say }, title, 'signatures', subjects)
+      say(`${us.name} had ${Math.max(...us.peaks).toFixed(0)} MiB in memory at most.`)
+    } finally {
+      await server.stop()
+    }
+  },
+}
 
 /** How often the memory of a process is looked at. */
 const lookMilliseconds = 50
 
-export interface Copying extends Subject {
+interface Copying extends Subject {
   /** The most that the process had in memory in each round, in MiB. */
   peaks: number[]
 }
 
 /** What is copied: all of it, from empty, in each round. */
-export interface Copied {
+interface Copied {
   server: WebServer
   ca: string
   signatures: number
@@ -25,7 +53,7 @@ export interface Copied {
 }
 
 /** We, by the change log; what was copied is durable, in the database. */
-export function copyingByLog({ server, ca, signatures, scratch }: Copied): Copying {
+function copyingByLog({ server, ca, signatures, scratch }: Copied): Copying {
   const data = join(scratch, 'copy-by-log')
   const policy = join(scratch, 'policy.json')
   writeFileSync(policy, '{"default":[{"type":"insecureAcceptAnything"}]}')
@@ -35,7 +63,7 @@ export function copyingByLog({ server, ca, signatures, scratch }: Copied): Copyi
 }
 
 /** lftp over the tree that the same server shows; files are not synced. */
-export function copyingByLftp({ server, ca, signatures, scratch }: Copied, lftp: string): Copying {
+function copyingByLftp({ server, ca, signatures, scratch }: Copied, lftp: string): Copying {
   const target = join(scratch, 'copy-by-lftp')
   const script = [
     `set ssl:ca-file ${ca}`,
@@ -54,10 +82,10 @@ function copying(name: string, target: string, signatures: number, program: stri
       rmSync(target, { recursive: true, force: true })
       mkdirSync(target)
       const start = performance.now()
-      const copy = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'] })
+      const copy = tied(spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'] }))
       let peak = 0
       const look = setInterval(() => {
-        peak = Math.max(peak, peakMebibytes(copy.pid))
+        peak = Math.max(peak, mebibytes(copy.pid, 'VmHWM'))
       }, lookMilliseconds)
       const [code] = await once(copy, 'exit')
       clearInterval(look)
@@ -65,15 +93,5 @@ function copying(name: string, target: string, signatures: number, program: stri
       peaks.push(peak)
       return { rate: signatures / ((performance.now() - start) / 1000), processor: null, times: null }
     },
-  }
-}
-
-/** 0 where the process has ended, or the system has no /proc. */
-function peakMebibytes(pid: number | undefined): number {
-  try {
-    const [, kibibytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
-    return Number(kibibytes ?? 0) / 1024
-  } catch {
-    return 0
   }
 }

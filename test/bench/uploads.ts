@@ -1,33 +1,70 @@
-import { execFile, execFileSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { execFileSync } from 'node:child_process'
+import { readFileSync, statfsSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import { readPosition } from '../../src/tree/position.ts'
 import { treeOf } from '../../src/tree/tree.ts'
-import { claimOf } from '../signing.ts'
-import type { Sample, Subject } from './compare.ts'
+import { median, type Subject } from './compare.ts'
+import { expectStatus, open, trusting, uploadOf } from './connection.ts'
+import { newBlob, newDigest } from './data-folder.ts'
+import { installed } from './installed.ts'
 import { measureLoad } from './load.ts'
-import type { WebServer } from './web-servers.ts'
+import { certificateOf } from './reads.ts'
+import { type Benchmark, compareAndSay } from './settings.ts'
+import { shellLoop } from './shell-loop.ts'
+import { algorithm, signedBlobs } from './signed.ts'
+import { entry, startLookaside, type WebServer } from './web-servers.ts'
 
 export const signers = 32
 
-const entry = join(import.meta.dirname, '../../src/lookaside.js')
+/** More than are taken in a second: a round that uses up its signatures ends. */
+const mostASecond = 6000
 
-export interface Uploading extends Subject {
-  /** How long after the uploads of a round the tree was complete, in seconds. */
+/** statfs(2): the type of a file system in memory. */
+const tmpfs = 0x01021994
+
+export const uploads: Benchmark = {
+  without: { gpg: 'the shell loop', bash: 'the shell loop' },
+  async run({ rounds, scratch, workers, quick, say }) {
+    const dataFolder = join(scratch, 'data')
+    const [gpg, bash] = [installed('gpg'), installed('bash')]
+    const signed = signedBlobs(scratch)
+    const size = quick ? 1000 : rounds.seconds * mostASecond
+    const batches = signed.batches(rounds.count + 1, size)
+    const server = await startLookaside(dataFolder, { workers, policy: signed.policy })
+    const loop = gpg && bash ? shellLoop(join(scratch, 'loop'), { gpg, bash }) : null
+    try {
+      const us = await uploading(server, dataFolder, batches)
+      const title = `Upload: ${signers} signers over TLS; each upload is verified (${algorithm}), and durable before its answer`
+      await compareAndSay({ rounds, say }, title, 'uploads', loop ? [loop, us] : [us])
+      const delay = median(us.delays.slice(-rounds.count)) ?? 0
+      say(`The tree was complete ${delay.toFixed(1)} s after the last upload of a round.`)
+      if (statfsSync(scratch).type === tmpfs)
+        say('The temporary folder is in memory: being durable costs nothing there. Set TMPDIR.')
+    } finally {
+      loop?.stop()
+      await server.stop()
+    }
+  },
+}
+
+interface Uploading extends Subject {
+  /** How long after the uploads of each round the tree was complete, in seconds. */
   delays: number[]
 }
 
-/** We, taking signatures from 32 signers at once. */
-export function uploading({ name, port, pid }: WebServer, dataFolder: string): Uploading {
-  const flags = ['--data', dataFolder, '--name', 'bench', '--allow', 'push:**']
-  const token = execFileSync(process.execPath, [entry, 'token', 'create', ...flags], {
-    encoding: 'utf8',
-  }).trim()
-  const ca = join(dataFolder, 'tls/ca.crt')
+/** We, taking signatures from 32 signers at once: one batch a round. */
+async function uploading(
+  { name, port, pid }: WebServer,
+  dataFolder: string,
+  batches: string[],
+): Promise<Uploading> {
+  const token = newToken(dataFolder)
+  const { ca } = certificateOf(dataFolder)
+  await expectVerification(port, ca, token)
   const delays: number[] = []
+  const left = batches.values()
   const treeComplete = async () => {
     const start = performance.now()
     await treeIsComplete(dataFolder)
@@ -36,60 +73,31 @@ export function uploading({ name, port, pid }: WebServer, dataFolder: string): U
   return {
     name,
     delays,
-    measure: (seconds) =>
-      measureLoad(pid, { kind: 'upload', port, ca, seconds, token, clients: signers }, treeComplete),
+    measure: (seconds) => {
+      const { value: blobs = '' } = left.next()
+      const job = { kind: 'upload', port, ca, seconds, token, clients: signers, blobs } as const
+      return measureLoad(pid, job, treeComplete)
+    },
   }
 }
 
-async function treeIsComplete(dataFolder: string): Promise<void> {
+/** That may upload to every repository. */
+export function newToken(dataFolder: string): string {
+  const flags = ['--data', dataFolder, '--name', 'bench', '--allow', 'push:**']
+  const args = [entry, 'token', 'create', ...flags]
+  return execFileSync(process.execPath, args, { encoding: 'utf8' }).trim()
+}
+
+/** @throws where the server takes what no key has signed: there would be nothing to measure. */
+export async function expectVerification(port: number, ca: string, token: string): Promise<void> {
+  const connection = await open(port, trusting(readFileSync(ca, 'utf8')))
+  expectStatus(await connection.ask(uploadOf(newBlob(newDigest()), token)), 422)
+  await connection.close()
+}
+
+export async function treeIsComplete(dataFolder: string): Promise<void> {
   const storage = openSqlite({ dataFolder })
   const { seq } = await storage.head()
   await storage.close()
   while ((await readPosition(treeOf(dataFolder)))?.seq !== seq) await wait(20)
-}
-
-/** What people have without a server: verify a signature with gpg, and put it in the tree so that it survives a crash. */
-const loop = `
-set -e
-end=$(( \${EPOCHREALTIME/[.,]/} + $1 * 1000000 )) count=0 start=\${EPOCHREALTIME/[.,]/}
-while (( \${EPOCHREALTIME/[.,]/} < end )); do
-  count=$(( count + 1 ))
-  gpg --batch --quiet --verify signed 2>gpg.log
-  cp signed "tree/.new"
-  sync "tree/.new"
-  mv "tree/.new" "tree/signature-$count"
-  sync tree
-done
-echo "$count $(( \${EPOCHREALTIME/[.,]/} - start ))"
-`
-
-export interface ShellLoop extends Subject {
-  stop(): void
-}
-
-/** The shell loop, on a signature that a new key has made. `folder` must not exist. */
-export function shellLoop(folder: string, programs: { gpg: string; bash: string }): ShellLoop {
-  const home = join(folder, 'gnupg')
-  mkdirSync(home, { recursive: true, mode: 0o700 })
-  mkdirSync(join(folder, 'tree'))
-  const env = { ...process.env, GNUPGHOME: home }
-  const gpg = (...flags: string[]) =>
-    execFileSync(programs.gpg, ['--batch', '--quiet', '--passphrase', '', ...flags], { env, cwd: folder })
-  writeFileSync(join(folder, 'claim'), claimOf())
-  gpg('--quick-gen-key', 'bench@example.com', 'rsa2048', 'sign', 'never')
-  gpg('--pinentry-mode', 'loopback', '--output', 'signed', '--sign', 'claim')
-  return {
-    name: 'a shell loop of gpg --verify',
-    async measure(seconds): Promise<Sample> {
-      const { stdout } = await promisify(execFile)(programs.bash, ['-c', loop, 'bash', String(seconds)], {
-        env,
-        cwd: folder,
-      })
-      const [count = 0, microseconds = 0] = stdout.split(' ').map(Number)
-      return { rate: (count * 1e6) / microseconds, processor: null, times: null }
-    },
-    // Ends the agent that gpg has started.
-    stop: () =>
-      void execFileSync(join(dirname(programs.gpg), 'gpgconf'), ['--homedir', home, '--kill', 'all']),
-  }
 }

@@ -7,16 +7,33 @@ import { verifyMessage } from '../../src/openpgp/verdict.ts'
 import { fixture } from '../openpgp/fixture.ts'
 import { certification, ed25519Pair, forgeKey, keyPacket, userIdPacket } from '../openpgp/forge.ts'
 import type { Sample, Subject } from './compare.ts'
+import { installed } from './installed.ts'
+import { type Benchmark, compareAndSay } from './settings.ts'
 
 /** As many as an operator has that trusts every team of a large house. */
-export const keysInKeyring = 300
+const keysInKeyring = 300
 
 const algorithms = { 'RSA-2048': 'rsa2048', 'RSA-4096': 'rsa4096', Ed25519: 'ed25519', 'P-256': 'nistp256' }
 
 const perTurn = 200
 
+export const verifying: Benchmark = {
+  without: { gpg: 'gpg --verify' },
+  async run(settings) {
+    const gpg = installed('gpg')
+    const peer = gpg ? gpgVerifying(join(settings.scratch, 'verifying'), gpg) : null
+    try {
+      const title = `Verify: one signature by a keyring of ${keysInKeyring} keys, on one thread`
+      const subjects = [...(peer ? [peer] : []), ...(await byAlgorithm())]
+      await compareAndSay(settings, title, 'signatures', subjects)
+    } finally {
+      peer?.stop()
+    }
+  },
+}
+
 /** What the keys add to an upload, once its message is read: the verdict of a keyring of many keys, by algorithm. */
-export async function verifying(): Promise<Subject[]> {
+async function byAlgorithm(): Promise<Subject[]> {
   const others = Array.from({ length: keysInKeyring - Object.keys(algorithms).length }, (_, index) => {
     const key = forgeKey(ed25519Pair(), 1_700_000_000)
     const name = `signer ${index}`
@@ -45,12 +62,12 @@ function measure(seconds: number, work: () => unknown): Sample {
   }
 }
 
-export interface GpgVerifying extends Subject {
+interface GpgVerifying extends Subject {
   stop(): void
 }
 
 /** What others do: a process of gpg for each signature. */
-export function gpgVerifying(folder: string, gpg: string): GpgVerifying {
+function gpgVerifying(folder: string, gpg: string): GpgVerifying {
   const home = join(folder, 'gnupg')
   mkdirSync(home, { recursive: true, mode: 0o700 })
   const key = join(folder, 'key.gpg')

@@ -5,6 +5,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { freePort } from '../free-port.ts'
+import { tied } from './tied.ts'
 
 /** A server of the tree over TLS, running. */
 export interface WebServer {
@@ -14,14 +15,30 @@ export interface WebServer {
   stop(): Promise<unknown>
 }
 
-const entry = join(import.meta.dirname, '../../src/lookaside.js')
+export const entry = join(import.meta.dirname, '../../src/lookaside.js')
 
-/** Lookaside as it comes, in one process; its certificate is of its private CA. Its log is thrown away. */
-export async function startLookaside(dataFolder: string): Promise<WebServer> {
+export interface LookasideOptions {
+  /** As `serve --workers` has it. */
+  workers: string
+  /** A policy.json that uploads must meet; absent: they need only be well-formed. */
+  policy?: string
+  /** False: no files are written to the tree. */
+  tree?: boolean
+}
+
+/** Lookaside as it comes; its certificate is of its private CA. Its log is thrown away. */
+export async function startLookaside(
+  dataFolder: string,
+  { workers, policy, tree = true }: LookasideOptions,
+): Promise<WebServer> {
   const port = await freePort()
-  const flags = ['--data', dataFolder, '--listen', `127.0.0.1:${port}`, '--workers', '1']
-  const stdio: ['ignore', 'ignore', 'pipe'] = ['ignore', 'ignore', 'pipe']
-  return started('lookaside', port, spawn(process.execPath, [entry, 'serve', ...flags], { stdio }))
+  const flags = ['--data', dataFolder, '--listen', `127.0.0.1:${port}`, '--workers', workers]
+  if (policy) flags.push('--policy', policy)
+  const child = spawn(process.execPath, [entry, 'serve', ...flags], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, LOOKASIDE_TREE_ENABLED: String(tree) },
+  })
+  return started('lookaside', port, child)
 }
 
 export interface Served {
@@ -113,6 +130,7 @@ https://127.0.0.1:${port} {
 }
 
 async function started(name: string, port: number, child: ChildProcess): Promise<WebServer> {
+  tied(child)
   let errors = ''
   child.stderr?.on('data', (chunk) => {
     errors += chunk
@@ -121,7 +139,7 @@ async function started(name: string, port: number, child: ChildProcess): Promise
   while (!(await answers(port))) {
     if (child.exitCode !== null || child.signalCode !== null)
       throw new Error(`${name} ended before it listened: ${errors}`)
-    await wait(20)
+    await wait(5)
   }
   const stop = () => {
     child.kill('SIGTERM')
