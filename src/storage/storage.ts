@@ -87,10 +87,7 @@ export interface Reading extends Feed {
   /** Signatures as they were added that are not withdrawn, whether served or not, from the one after `after`. */
   standing(query: StandingQuery): Promise<Standing[]>
   bannedKeys(): Promise<BannedKey[]>
-  /**
-   * What the store itself finds wrong with its files and rows, a sentence each; it reads everything. Of what is wrong
-   * with very many rows, some are told.
-   */
+  /** What the store finds wrong with its files and rows, a sentence each, of very many some; it reads everything. */
   integrity(): Promise<string[]>
 }
 
