@@ -117,7 +117,7 @@ async function readSlotFile(file: string): Promise<Uint8Array> {
     const { size } = await lstat(file)
     if (size > maxBlobBytes)
       throw new Refusal('too-large', `It has ${size} bytes; no client reads more than ${maxBlobBytes}`)
-    bytes = await readRegularFile(file)
+    bytes = readRegularFile(file)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     if (!fileErrors.has(code ?? '')) throw error

@@ -43,7 +43,7 @@ export function slotsIn(tree: string): ReadSlot {
     throw new Refusal('configuration', `${tree} is no folder`)
   return async (path) => {
     try {
-      return await readRegularFile(join(tree, path))
+      return readRegularFile(join(tree, path))
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException
       if (code === 'ENOENT' || code === 'ENOTDIR') return null

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import {
   closeSync,
   fsync,
@@ -27,36 +27,10 @@ export async function replaceFile(
 ): Promise<void> {
   const unfinished = join(dirname(file), `.${basename(file)}.new`)
   await rm(unfinished, { force: true })
-  await writeAndRename(unfinished, file, content, mode)
-  await syncFolder(dirname(file))
-}
-
-/**
- * The same for many files of one folder: the unfinished file lies in `staging`, on the same file system, and the caller
- * syncs the folder (`syncFolder`) once for all that it put there.
- */
-export async function placeFile(
-  file: string,
-  content: Uint8Array | string,
-  staging: string,
-  /** Unix seconds; absent: now. */
-  modified?: number,
-): Promise<void> {
-  await writeAndRename(join(staging, randomBytes(12).toString('hex')), file, content, 0o644, modified)
-}
-
-async function writeAndRename(
-  unfinished: string,
-  file: string,
-  content: Uint8Array | string | AsyncIterable<Uint8Array>,
-  mode: number,
-  modified?: number,
-): Promise<void> {
   const handle = await open(unfinished, 'wx', mode)
   try {
     try {
       await handle.writeFile(content)
-      if (modified !== undefined) await handle.utimes(modified, modified)
       await handle.sync()
     } finally {
       await handle.close()
@@ -66,24 +40,29 @@ async function writeAndRename(
     await rm(unfinished, { force: true })
     throw error
   }
+  await syncFolder(dirname(file))
 }
 
-/** What takes the disk its time is waited for; all else is done at once, by a thread that has nothing else to do. */
+/** What takes the disk its time is waited for. All else is done at once, which is a third of the work. */
 const syncDescriptor = promisify(fsync)
 
-/** As `placeFile`, for a thread of which nobody waits for an answer: at a third of the work. */
-export async function placeFileHere(
+/**
+ * The same for many small files: the unfinished one lies in `staging`, on the same file system, and the caller syncs the
+ * folder (`syncFolder`) once for all that it put there. It is for threads of which nobody waits for an answer.
+ */
+export async function placeFile(
   file: string,
-  content: Uint8Array,
+  content: Uint8Array | string,
   staging: string,
-  modified: number,
+  /** Unix seconds; absent: now. */
+  modified?: number,
 ): Promise<void> {
   const unfinished = join(staging, randomUUID())
   const descriptor = openSync(unfinished, 'wx', 0o644)
   try {
     try {
       writeFileSync(descriptor, content)
-      futimesSync(descriptor, modified, modified)
+      if (modified !== undefined) futimesSync(descriptor, modified, modified)
       await syncDescriptor(descriptor)
     } finally {
       closeSync(descriptor)
@@ -92,16 +71,6 @@ export async function placeFileHere(
   } catch (error) {
     rmSync(unfinished, { force: true })
     throw error
-  }
-}
-
-/** Makes what was done in a folder durable, as `syncFolder`, for such a thread. */
-export async function syncFolderHere(folder: string): Promise<void> {
-  const descriptor = openSync(folder, 'r')
-  try {
-    await syncDescriptor(descriptor)
-  } finally {
-    closeSync(descriptor)
   }
 }
 
@@ -135,11 +104,12 @@ function syncFolderSync(folder: string): void {
   }
 }
 
+/** Makes the names in a folder durable. */
 export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
+  const descriptor = openSync(folder, 'r')
   try {
-    await handle.sync()
+    await syncDescriptor(descriptor)
   } finally {
-    await handle.close()
+    closeSync(descriptor)
   }
 }

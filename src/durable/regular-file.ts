@@ -1,31 +1,16 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
-import { open } from 'node:fs/promises'
+
+const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 /**
  * Reads a file in a folder that anybody may have filled. Nothing but a regular file is read: a link could lead
- * anywhere, and a pipe would never end.
+ * anywhere, and a pipe would never end. It is done at once, for programs and threads of which no reader waits.
  * @returns null for what is no regular file
  * @throws errors of the file system, ENOENT among them
  */
-export async function readRegularFile(file: string): Promise<Buffer | null> {
-  const handle = await openWithoutWaiting(file)
-  if (!handle) return null
-  try {
-    return (await handle.stat()).isFile() ? await handle.readFile() : null
-  } finally {
-    await handle.close()
-  }
-}
-
-/** The same, for a thread of which nobody waits for an answer. */
-export function readRegularFileHere(file: string): Buffer | null {
-  let descriptor: number
-  try {
-    descriptor = openSync(file, flags)
-  } catch (error) {
-    if (isOther(error)) return null
-    throw error
-  }
+export function readRegularFile(file: string): Buffer | null {
+  const descriptor = openWithoutWaiting(file)
+  if (descriptor === null) return null
   try {
     return fstatSync(descriptor).isFile() ? readFileSync(descriptor) : null
   } finally {
@@ -33,19 +18,13 @@ export function readRegularFileHere(file: string): Buffer | null {
   }
 }
 
-const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-
-async function openWithoutWaiting(file: string) {
+/** ELOOP: a link, by O_NOFOLLOW; ENXIO: a socket (open(2)). */
+function openWithoutWaiting(file: string): number | null {
   try {
-    return await open(file, flags)
+    return openSync(file, flags)
   } catch (error) {
-    if (isOther(error)) return null
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ELOOP' || code === 'ENXIO') return null
     throw error
   }
-}
-
-/** ELOOP: a link, by O_NOFOLLOW; ENXIO: a socket (open(2)). */
-function isOther(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException
-  return code === 'ELOOP' || code === 'ENXIO'
 }

@@ -52,7 +52,7 @@ export async function compareLocation(
   const add = (kind: DamageKind, slot: number, detail: string) =>
     damage.push({ kind, where: nameIn(checked, formatSlotPath(location, slot)), detail, repaired: false })
   for (const { slot, sha256 } of slots) {
-    const content = await read(join(directoryOf(checked.tree, location), `signature-${slot}`))
+    const content = read(join(directoryOf(checked.tree, location), `signature-${slot}`))
     if (content === 'missing') add('missing-file', slot, 'The tree lacks it')
     else if (content === null) add('different-file', slot, 'It is no file that can be read')
     else if (hash(content) !== sha256)
@@ -90,7 +90,7 @@ export async function findUnknown(
       if (taken.has(slot.slot)) continue
       // What was withdrawn goes a moment later.
       if (await isPending(checked, slot.location)) continue
-      if ((await read(join(tree.root, path))) === 'missing') continue
+      if (read(join(tree.root, path)) === 'missing') continue
     }
     const detail = error ?? 'The database does not know it'
     const damage: Damage = { kind: 'unknown-file', where: nameIn(checked, path), detail, repaired: false }
@@ -108,9 +108,9 @@ function addUnknown({ path, slot }: Found, damage: Damage, { locations, others }
   locations.set(key, entry)
 }
 
-async function read(file: string): Promise<Uint8Array | null | 'missing'> {
+function read(file: string): Uint8Array | null | 'missing' {
   try {
-    return await readRegularFile(file)
+    return readRegularFile(file)
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
     if (code === 'ENOENT' || code === 'ENOTDIR') return 'missing'

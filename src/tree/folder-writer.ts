@@ -2,8 +2,8 @@ import { hash, randomBytes } from 'node:crypto'
 import { mkdirSync, readdirSync } from 'node:fs'
 import { opendir, readdir, rm, rmdir, unlink } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
-import { makeFolder, moveFile, placeFileHere, syncFolder, syncFolderHere } from '../durable/durable.ts'
-import { readRegularFile, readRegularFileHere } from '../durable/regular-file.ts'
+import { makeFolder, moveFile, placeFile, syncFolder } from '../durable/durable.ts'
+import { readRegularFile } from '../durable/regular-file.ts'
 import { readPosition, writePosition } from './position.ts'
 import { directoryOf, ownFolder, type Tree } from './tree.ts'
 import type { Writer } from './writer.ts'
@@ -39,7 +39,7 @@ export function folderWriter(tree: Tree): Writer {
     async list(location) {
       const directory = directoryOf(tree, location)
       const found = new Map<string, string | null>()
-      for (const name of entries(directory)) found.set(name, sha256Here(join(directory, name)))
+      for (const name of entries(directory)) found.set(name, sha256Of(join(directory, name)))
       return found
     },
     async put(location, name, content, modified) {
@@ -47,7 +47,7 @@ export function folderWriter(tree: Tree): Writer {
       for (let left = puts - 1; ; left--) {
         try {
           mkdirSync(directory, { recursive: true })
-          return await placeFileHere(join(directory, name), content, staging, modified)
+          return await placeFile(join(directory, name), content, staging, modified)
         } catch (error) {
           if (!left || !missing.has((error as NodeJS.ErrnoException).code ?? '')) throw error
         }
@@ -69,7 +69,7 @@ export function folderWriter(tree: Tree): Writer {
       const folders = changed.values()
       const work = async () => {
         for (const folder of folders) {
-          await syncFolderHere(folder).catch(unlessMissing)
+          await syncFolder(folder).catch(unlessMissing)
           changed.delete(folder)
         }
       }
@@ -81,7 +81,7 @@ export function folderWriter(tree: Tree): Writer {
 
 /** Moves what the log does not explain to lost+found, under its path and the start of its hash. */
 export async function rescue(tree: Tree, file: string): Promise<void> {
-  const suffix = (await sha256Of(file))?.slice(0, 16) ?? `not-a-file-${randomBytes(4).toString('hex')}`
+  const suffix = sha256Of(file)?.slice(0, 16) ?? `not-a-file-${randomBytes(4).toString('hex')}`
   const folder = join(tree.lostAndFound, relative(tree.root, dirname(file)))
   await makeFolder(folder)
   await moveFile(file, join(folder, `${basename(file).slice(0, longestKept)}~${suffix}`))
@@ -106,20 +106,9 @@ export async function removeEmptyFolders(directory: string, root: string): Promi
 }
 
 /** Null for what is not a regular file, or may not be read. */
-async function sha256Of(file: string): Promise<string | null> {
+function sha256Of(file: string): string | null {
   try {
-    const content = await readRegularFile(file)
-    return content && hash('sha256', content, 'hex')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EACCES') return null
-    throw error
-  }
-}
-
-/** As `sha256Of`, without waiting. */
-function sha256Here(file: string): string | null {
-  try {
-    const content = readRegularFileHere(file)
+    const content = readRegularFile(file)
     return content && hash('sha256', content, 'hex')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EACCES') return null
