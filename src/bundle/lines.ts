@@ -47,11 +47,11 @@ export function blobName(index: number, sha256: string): string {
   return `signatures/${String(index + 1).padStart(8, '0')}/${sha256}`
 }
 
-export function formatEntry({ id, repository, digest, identity, sha256, size }: Entry): string {
+function formatEntry({ id, repository, digest, identity, sha256, size }: Entry): string {
   return JSON.stringify({ id, repository, digest, identity, sha256, size })
 }
 
-export function formatGone({ id, repository, digest, identity, kind }: Gone): string {
+function formatGone({ id, repository, digest, identity, kind }: Gone): string {
   return JSON.stringify({ id, repository, digest, identity, kind })
 }
 

@@ -91,7 +91,7 @@ async function positionOf(storage: Log, seq: number): Promise<Position> {
   throw new RangeError(`the log does not reach change ${seq}`)
 }
 
-export function subjectTest(wanted: Wanted): (subject: Subject) => boolean {
+function subjectTest(wanted: Wanted): (subject: Subject) => boolean {
   if (wanted.scope !== 'images') return () => true
   const subjects = new Set(wanted.subjects.map(nameOf))
   return (subject) => subjects.has(nameOf(subject))

@@ -1,12 +1,19 @@
-import { formatSlotPath } from '../reference/tree-path.ts'
+import { formatSlotPath, type Location } from '../reference/tree-path.ts'
 import { checkDatabase } from '../storage/check.ts'
-import type { Storage } from '../storage/storage.ts'
-import { ownTree, publishedCopy } from './checked-tree.ts'
-import type { Damage, DamageKind } from './compare.ts'
+import type { Slot, Storage } from '../storage/storage.ts'
+import { type CheckedTree, ownTree, publishedCopy } from './checked-tree.ts'
+import {
+  compareLocation,
+  type Damage,
+  type DamageKind,
+  damageOf,
+  findUnknown,
+  noDifferences,
+} from './compare.ts'
 import { folderWriter } from './folder-writer.ts'
+import { mend, writeWhatIsLeft } from './mend.ts'
 import { isForeign } from './projector.ts'
 import type { Tree } from './tree.ts'
-import { treeCheck } from './tree-check.ts'
 
 export interface FsckReport {
   changes: number
@@ -99,5 +106,62 @@ async function troubleOf(storage: Storage, directory: string): Promise<string | 
     return isOther ? 'It holds what is not of this log, and is left alone until it is emptied' : null
   } catch (error) {
     return `It cannot be read: ${(error as Error).message}`
+  }
+}
+
+/** One tree, compared location by location and then looked through for what is in none. */
+interface TreeCheck {
+  compare(location: Location, slots: readonly Slot[]): Promise<void>
+  /** Returns how many locations a server, or a repair without one, has still to write: no damage. */
+  end(): Promise<number>
+}
+
+/** What is damaged is mended and told of in parts: there may be millions of it. */
+const partSize = 1000
+
+function treeCheck(
+  checked: CheckedTree,
+  { repair, tell }: { repair: boolean; tell(damage: Damage): void },
+): TreeCheck {
+  const { directory } = checked
+  const found = noDifferences()
+  let isMending = repair
+
+  const mending = async (work: () => Promise<void>) => {
+    if (!isMending) return
+    try {
+      await work()
+    } catch (error) {
+      // That a disk is away which is carried about is no reason not to tell of the others.
+      if (directory === null) throw error
+      isMending = false
+      const detail = `It cannot be written: ${(error as Error).message}`
+      tell({ kind: 'unknown-tree', where: directory, detail, repaired: false })
+    }
+  }
+  const settle = async () => {
+    await mending(() => mend(checked, found))
+    for (const damage of damageOf(found)) tell(damage)
+    found.locations.clear()
+    found.others = []
+  }
+  const settleIfMany = async () => {
+    if (found.locations.size + found.others.length >= partSize) await settle()
+  }
+
+  return {
+    async compare(location, slots) {
+      await compareLocation(checked, location, slots, found)
+      await settleIfMany()
+    },
+
+    async end() {
+      await findUnknown(checked, found, settleIfMany)
+      await settle()
+      await mending(async () => {
+        found.pending = (await writeWhatIsLeft(checked)) ?? found.pending
+      })
+      return found.pending
+    },
   }
 }

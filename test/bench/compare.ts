@@ -8,7 +8,7 @@ export interface Sample {
   times: number[] | null
 }
 
-export const percentiles = [0.5, 0.99, 0.999]
+const percentiles = [0.5, 0.99, 0.999]
 
 export interface Subject<S extends Sample = Sample> {
   name: string
