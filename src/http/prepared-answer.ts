@@ -13,8 +13,8 @@ export function prepareHead(status: number, fields: readonly string[]): Prepared
 }
 
 /**
- * What `writeHead` leaves behind, and `end` sends (lib/_http_outgoing.js). It checks and puts together each field of each
- * answer, which is a tenth of the time that a read takes.
+ * What `writeHead` leaves behind, and `end` sends (lib/_http_outgoing.js). It would check each field of each answer, and
+ * put them together: docs/decisions/0004.
  */
 interface WithHeader {
   _header: string

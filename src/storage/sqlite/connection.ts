@@ -69,6 +69,8 @@ function open(file: string): Connection {
     db.pragma('synchronous = FULL')
     db.pragma('trusted_schema = OFF')
     db.pragma('cache_size = -16000')
+    // Pages that undo a statement or a savepoint: beyond 64 KiB SQLite would write them to a file of its own.
+    db.pragma('temp_store = MEMORY')
     db.pragma('foreign_keys = OFF')
     migrate(db, file)
     db.pragma('foreign_keys = ON')

@@ -18,8 +18,6 @@ interface Queued {
  * A job may be run more than once, and only what it did last counts; one that throws does best to do so before it writes.
  */
 export function groupCommit(db: Connection): Write {
-  // SQLite keeps pages to undo a savepoint or a statement; those beyond 64 KiB it would write to a temporary file.
-  db.pragma('temp_store = MEMORY')
   const begin = db.prepare('BEGIN IMMEDIATE')
   const commit = db.prepare('COMMIT')
   const rollback = db.prepare('ROLLBACK')

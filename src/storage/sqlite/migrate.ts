@@ -27,8 +27,8 @@ export function migrate(db: Connection, file: string): void {
     const sql = readFileSync(migration.file, 'utf8')
     db.transaction(() => {
       db.exec(sql)
-      // It reads everything, and nothing else can leave a row without what it refers to.
-      const [orphan] = /^DROP TABLE /m.test(sql)
+      // It reads everything; what only adds tables, columns and indexes takes nothing away.
+      const [orphan] = /^(?:DROP TABLE|DELETE|INSERT|REPLACE|UPDATE)\b/m.test(sql)
         ? (db.pragma('foreign_key_check') as { table: string }[])
         : []
       if (orphan)
