@@ -48,7 +48,10 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     for (let end = opened.pop(); end; end = opened.pop()) await end()
   }
   try {
-    const storage = openSqlite({ dataFolder })
+    const storage = openSqlite({
+      dataFolder,
+      onWaiting: () => log.warn('another process is still bringing the database up to date'),
+    })
     opened.push(storage.close)
     await storage.configureViews(rules.digestViews)
     // A policy that cannot be used stops the start; later on, the last good one stays in force.

@@ -6,6 +6,7 @@ import { after, test } from 'node:test'
 import Database from 'better-sqlite3'
 import { parseRepository } from '../../src/reference/repository.ts'
 import { chainHash, chainStart } from '../../src/storage/chain.ts'
+import { holdLock } from '../../src/storage/sqlite/lock.ts'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { temporaryFolder } from '../temporary.ts'
@@ -43,6 +44,28 @@ for (const contract of [
     const folder = temporaryFolder()
     return { storage: open(folder, clock), again: () => open(folder, clock) }
   })
+
+test('waits for a process that brings the database up to date, and not for one that hangs', () => {
+  const dataFolder = temporaryFolder()
+  open(dataFolder)
+  const opening = holdLock(dataFolder, 'open', 0)
+  const openAgain = (onWaiting: () => void) => openSqlite({ dataFolder, openMilliseconds: 1, onWaiting })
+  const refused = { code: 'data-folder', message: /has been opening .* for too long/ }
+  assert.throws(() => openAgain(assert.fail), refused)
+
+  const db = new Database(join(dataFolder, 'lookaside.db'))
+  const schema = db.pragma('user_version', { simple: true }) as number
+  db.pragma(`user_version = ${schema - 1}`)
+  let waited = 0
+  const migrated = () => {
+    if (++waited < 3) return
+    db.pragma(`user_version = ${schema}`)
+    opening?.release()
+  }
+  opened.push(openAgain(migrated))
+  assert.equal(waited, 3)
+  db.close()
+})
 
 test('a database of the first schema is brought up to date with everything in it', async () => {
   const folder = temporaryFolder()

@@ -3,16 +3,25 @@ import { join, resolve } from 'node:path'
 import Database from 'better-sqlite3'
 import { makeFolderSync } from '../../durable/durable.ts'
 import { Refusal } from '../../refusal.ts'
+import type { Lease } from '../storage.ts'
 import { holdLock } from './lock.ts'
-import { migrate } from './migrate.ts'
+import { isBehind, migrate } from './migrate.ts'
 
 export type Connection = Database.Database
 
 /** How long a statement waits for another process's write before it is refused as `busy`. */
 const busyMilliseconds = 10_000
 
-/** How long a process may take to open the database, which includes bringing it up to date. */
+/** How long a process may take to open a database that is up to date. */
 const openMilliseconds = 60_000
+
+export interface ConnectOptions {
+  /** False: a folder without a database is refused. */
+  create: boolean
+  openMilliseconds?: number
+  /** Called whenever another process has been bringing the database up to date for `openMilliseconds`. */
+  onWaiting?(): void
+}
 
 /** File systems of other machines: their locks and shared memory do not carry SQLite's WAL (sqlite.org/wal.html). */
 const networkFileSystems = new Map([
@@ -33,9 +42,9 @@ const networkFileSystems = new Map([
  * Opens `lookaside.db` in a data folder, with `create` makes what is missing, and brings an older schema up to date.
  * @throws Refusal data-folder where the folder cannot hold a database, has none, or holds a newer one
  */
-export function connect(dataFolder: string, { create }: { create: boolean }): Connection {
+export function connect(dataFolder: string, options: ConnectOptions): Connection {
   const file = join(dataFolder, 'lookaside.db')
-  if (!create && !existsSync(file))
+  if (!options.create && !existsSync(file))
     throw new Refusal('data-folder', `${dataFolder} is no data folder: there is no lookaside.db in it`)
   try {
     makeFolderSync(resolve(dataFolder))
@@ -47,16 +56,42 @@ export function connect(dataFolder: string, { create }: { create: boolean }): Co
     )
   }
   refuseNetworkFileSystem(dataFolder)
-  const lock = holdLock(dataFolder, 'open', openMilliseconds)
-  if (!lock)
-    throw new Refusal(
-      'data-folder',
-      `Another process has been opening ${file} for too long: does it still run?`,
-    )
+  const turn = turnToOpen(dataFolder, file, options)
   try {
     return open(file)
   } finally {
-    lock.release()
+    turn.release()
+  }
+}
+
+/** Of all processes one opens the database at a time, and brings it up to date: of a large one, that takes minutes. */
+function turnToOpen(
+  dataFolder: string,
+  file: string,
+  { openMilliseconds: patience = openMilliseconds, onWaiting }: ConnectOptions,
+): Lease {
+  for (;;) {
+    const turn = holdLock(dataFolder, 'open', patience)
+    if (turn) return turn
+    if (!isOutOfDate(file))
+      throw new Refusal(
+        'data-folder',
+        `Another process has been opening ${file} for too long: does it still run?`,
+      )
+    onWaiting?.()
+  }
+}
+
+/** What the process that migrates it has not committed is not seen. */
+function isOutOfDate(file: string): boolean {
+  let db: Connection | undefined
+  try {
+    db = new Database(file, { readonly: true })
+    return isBehind(db)
+  } catch {
+    return false
+  } finally {
+    db?.close()
   }
 }
 

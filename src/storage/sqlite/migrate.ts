@@ -6,17 +6,35 @@ import type { Connection } from './connection.ts'
 
 const folder = join(import.meta.dirname, '../../../migrations')
 
+interface Migration {
+  /** The schema that it leads to. */
+  version: number
+  file: string
+}
+
+/** In order. */
+function allMigrations(): Migration[] {
+  return readdirSync(folder)
+    .filter((name) => /^\d{4}-.*\.sql$/.test(name))
+    .sort()
+    .map((name) => ({ version: Number(name.slice(0, 4)), file: join(folder, name) }))
+}
+
+const schemaOf = (db: Connection) => db.pragma('user_version', { simple: true }) as number
+
+/** Whether there is something for `migrate` to do. */
+export function isBehind(db: Connection): boolean {
+  return allMigrations().some(({ version }) => version > schemaOf(db))
+}
+
 /**
  * Applies each numbered migration above the database's schema number, each in a transaction of its own. Foreign keys are
  * not enforced meanwhile, so that a table can be made anew (sqlite.org/lang_altertable.html, 7); then they are checked.
  */
 export function migrate(db: Connection, file: string): void {
-  const migrations = readdirSync(folder)
-    .filter((name) => /^\d{4}-.*\.sql$/.test(name))
-    .sort()
-    .map((name) => ({ version: Number(name.slice(0, 4)), file: join(folder, name) }))
+  const migrations = allMigrations()
   const known = migrations.at(-1)?.version ?? 0
-  const found = db.pragma('user_version', { simple: true }) as number
+  const found = schemaOf(db)
   if (found > known)
     throw new Refusal(
       'data-folder',

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Location } from '../../reference/tree-path.ts'
 import type { Storage, TokenRecord } from '../storage.ts'
 import { prepareAppend } from './append.ts'
-import { connect } from './connection.ts'
+import { type ConnectOptions, connect } from './connection.ts'
 import { prepareFeed } from './feed.ts'
 import { prepareFolders } from './folders.ts'
 import { groupCommit } from './group-commit.ts'
@@ -28,13 +28,12 @@ export function openSqlite({
   dataFolder,
   create = true,
   clock = Date.now,
+  ...waiting
 }: {
   dataFolder: string
-  /** False: a folder without a database is refused. */
-  create?: boolean
   clock?: () => number
-}): Storage {
-  const db = connect(dataFolder, { create })
+} & Partial<ConnectOptions>): Storage {
+  const db = connect(dataFolder, { create, ...waiting })
   const verdicts = prepareVerdicts(db, clock)
   const reads = prepareReads(db, verdicts)
   const write = groupCommit(db)
