@@ -8,7 +8,7 @@ import { installed } from './installed.ts'
 import { measureLoad } from './load.ts'
 import { progress } from './report.ts'
 import { type Benchmark, compareAndSay, type Settings } from './settings.ts'
-import { startCaddy, startLookaside, startNginx, type WebServer } from './web-servers.ts'
+import { startCaddy, startLookaside, startNginx, startNode, type WebServer } from './web-servers.ts'
 import { readWithWrk, wrkClients } from './wrk.ts'
 
 export const digestsToRead = ({ digests, quick }: Settings): number => digests ?? (quick ? 200 : 20_000)
@@ -87,6 +87,7 @@ async function withServers(
       all.splice(1, 0, await startNginx(nginx, served, { openFileCache: true }))
     }
     if (caddy) all.push(await startCaddy(caddy, served))
+    all.push(await startNode(served))
     const { ca } = certificateOf(dataFolder)
     for (const server of all) await readAll(server, ca, directories)
     await use(

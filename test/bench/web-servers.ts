@@ -129,6 +129,13 @@ https://127.0.0.1:${port} {
   return started('Caddy', port, spawn(program, ['run', '--adapter', 'caddyfile', '--config', file], { env }))
 }
 
+export async function startNode({ tree, cert, key }: Served): Promise<WebServer> {
+  const port = await freePort()
+  const program = join(import.meta.dirname, 'node-server.ts')
+  const child = spawn(process.execPath, [program, String(port), tree, cert, key])
+  return started('node:https, from a Map', port, child)
+}
+
 async function started(name: string, port: number, child: ChildProcess): Promise<WebServer> {
   tied(child)
   let errors = ''
