@@ -16,11 +16,19 @@ export interface ServerProcess {
 }
 
 /** A server in a process of its own, listening. */
-export async function spawnServer(data: string, ...options: string[]): Promise<ServerProcess> {
+export const spawnServer = (data: string, ...options: string[]): Promise<ServerProcess> =>
+  spawnServerIn({}, data, ...options)
+
+/** The same, with these variables beside those of the tests. */
+export async function spawnServerIn(
+  variables: Record<string, string>,
+  data: string,
+  ...options: string[]
+): Promise<ServerProcess> {
   const child = spawn(
     process.execPath,
     [entry, 'serve', '--data', data, '--listen', '127.0.0.1:0', '--tls', 'off', '--workers', '1', ...options],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
+    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...variables } },
   )
   let errors = ''
   child.stderr.on('data', (chunk) => {
