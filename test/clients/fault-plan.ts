@@ -1,11 +1,12 @@
 import { closeSync, openSync, readSync, writeFileSync, writeSync } from 'node:fs'
 import { constants } from 'node:os'
 
-/** What becomes of the operation that is hit. `halfway`: half of the bytes are written. */
+/** What becomes of the operation that is hit. Halfway: half of its bytes are written. Without power, what is not synced is gone. */
 export const faults = {
   'killed before': { kind: 1 },
   'killed after': { kind: 2 },
   'killed halfway': { kind: 3 },
+  'without power': { kind: 5 },
   EIO: { kind: 4, error: constants.errno.EIO, times: 1 },
   ENOSPC: { kind: 4, error: constants.errno.ENOSPC, times: 1 },
   'EIO ten times': { kind: 4, error: constants.errno.EIO, times: 10 },

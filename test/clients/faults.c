@@ -20,8 +20,9 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include "power.h"
 
-enum kind { COUNT, KILL_BEFORE, KILL_AFTER, KILL_HALFWAY, FAIL };
+enum kind { COUNT, KILL_BEFORE, KILL_AFTER, KILL_HALFWAY, FAIL, LOSE_POWER };
 
 struct plan {
   _Atomic uint32_t armed;
@@ -45,6 +46,7 @@ __attribute__((constructor)) static void begin(void) {
   if (shared == MAP_FAILED) abort();
   close(fd);
   plan = shared;
+  if (plan->kind == LOSE_POWER) watch_power(folder);
 }
 
 static void *real(const char *name) {
@@ -67,7 +69,7 @@ static int concerns(int fd) {
   return is_below(path);
 }
 
-static void die(void) {
+__attribute__((noreturn)) static void die(void) {
   kill(getpid(), SIGKILL);
   for (;;) pause();
 }
@@ -80,6 +82,7 @@ static enum course next(void) {
   if (plan->kind == COUNT || point < plan->at || point > last) return GO_ON;
   atomic_fetch_add(&plan->hits, 1);
   switch (plan->kind) {
+    case LOSE_POWER: lose_power(); die();
     case KILL_BEFORE: die();
     case KILL_AFTER: return GO_AND_DIE;
     case KILL_HALFWAY: return GO_HALFWAY;
@@ -87,79 +90,82 @@ static enum course next(void) {
   }
 }
 
-/* `part` is what has been done where it is done halfway. */
-#define POINT(type, is_one, whole, part)            \
-  do {                                              \
-    enum course course = (is_one) ? next() : GO_ON; \
-    if (course == GO_WRONG) return -1;              \
-    if (course == GO_HALFWAY) {                     \
-      (void)!(part);                                \
-      die();                                        \
-    }                                               \
-    type result = (whole);                          \
-    if (course == GO_AND_DIE) die();                \
-    return result;                                  \
+/* `part` is what has been done where it is done halfway; before and after are for power.c. */
+#define POINT(type, is_one, before, whole, part, after) \
+  do {                                                  \
+    int is_ours = (is_one);                             \
+    enum course course = is_ours ? next() : GO_ON;      \
+    if (course == GO_WRONG) return -1;                  \
+    if (course == GO_HALFWAY) {                         \
+      (void)!(part);                                    \
+      die();                                            \
+    }                                                   \
+    if (is_ours) before;                                \
+    type result = (whole);                              \
+    if (is_ours && result >= 0) after;                  \
+    if (course == GO_AND_DIE) die();                    \
+    return result;                                      \
   } while (0)
 
 ssize_t write(int fd, const void *bytes, size_t length) {
   ssize_t (*call)(int, const void *, size_t) = real("write");
-  POINT(ssize_t, concerns(fd), call(fd, bytes, length), call(fd, bytes, length / 2));
+  POINT(ssize_t, concerns(fd), to_write(fd), call(fd, bytes, length), call(fd, bytes, length / 2), (void)0);
 }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t length, off64_t at) {
   ssize_t (*call)(int, const void *, size_t, off64_t) = real("pwrite64");
-  POINT(ssize_t, concerns(fd), call(fd, bytes, length, at), call(fd, bytes, length / 2, at));
+  POINT(ssize_t, concerns(fd), to_write(fd), call(fd, bytes, length, at), call(fd, bytes, length / 2, at), (void)0);
 }
 
 ssize_t writev(int fd, const struct iovec *parts, int count) {
   ssize_t (*call)(int, const struct iovec *, int) = real("writev");
-  POINT(ssize_t, concerns(fd), call(fd, parts, count), call(fd, parts, count / 2));
+  POINT(ssize_t, concerns(fd), to_write(fd), call(fd, parts, count), call(fd, parts, count / 2), (void)0);
 }
 
 int fsync(int fd) {
   int (*call)(int) = real("fsync");
-  POINT(int, concerns(fd), call(fd), 0);
+  POINT(int, concerns(fd), (void)0, call(fd), 0, synced(fd));
 }
 
 int fdatasync(int fd) {
   int (*call)(int) = real("fdatasync");
-  POINT(int, concerns(fd), call(fd), 0);
+  POINT(int, concerns(fd), (void)0, call(fd), 0, synced(fd));
 }
 
 int ftruncate64(int fd, off64_t length) {
   int (*call)(int, off64_t) = real("ftruncate64");
-  POINT(int, concerns(fd), call(fd, length), 0);
+  POINT(int, concerns(fd), to_write(fd), call(fd, length), 0, (void)0);
 }
 
 int futimens(int fd, const struct timespec times[2]) {
   int (*call)(int, const struct timespec[2]) = real("futimens");
-  POINT(int, concerns(fd), call(fd, times), 0);
+  POINT(int, concerns(fd), (void)0, call(fd, times), 0, (void)0);
 }
 
 int rename(const char *from, const char *to) {
   int (*call)(const char *, const char *) = real("rename");
-  POINT(int, concerns_path(to), call(from, to), 0);
+  POINT(int, concerns_path(to), to_rename(from, to), call(from, to), 0, done());
 }
 
 int unlink(const char *path) {
   int (*call)(const char *) = real("unlink");
-  POINT(int, concerns_path(path), call(path), 0);
+  POINT(int, concerns_path(path), to_remove(path), call(path), 0, done());
 }
 
 int rmdir(const char *path) {
   int (*call)(const char *) = real("rmdir");
-  POINT(int, concerns_path(path), call(path), 0);
+  POINT(int, concerns_path(path), to_remove(path), call(path), 0, done());
 }
 
 int mkdir(const char *path, mode_t mode) {
   int (*call)(const char *, mode_t) = real("mkdir");
-  POINT(int, concerns_path(path), call(path, mode), 0);
+  POINT(int, concerns_path(path), to_make(path), call(path, mode), 0, done());
 }
 
 static int open_by(const char *name, const char *path, int flags, va_list rest) {
   mode_t mode = flags & O_CREAT ? va_arg(rest, mode_t) : 0;
   int (*call)(const char *, int, ...) = real(name);
-  POINT(int, (flags & O_CREAT) && concerns_path(path), call(path, flags, mode), 0);
+  POINT(int, (flags & O_CREAT) && concerns_path(path), to_make(path), call(path, flags, mode), 0, done());
 }
 
 int open64(const char *path, int flags, ...) {

@@ -14,12 +14,12 @@ import { type Fault, type FaultPlan, faults, planFault } from './fault-plan.ts'
 import { atEnd, succeed, workFolder } from './program.ts'
 
 /** How many faults are tried, spread over all operations; `all`: each kind at each, which takes an hour. */
-const wanted = process.env.FAULTS ?? '30'
+const wanted = process.env.FAULTS ?? '21'
 
 const folder = workFolder()
 const library = join(folder, 'faults.so')
-const source = join(import.meta.dirname, 'faults.c')
-await succeed('gcc', ['-O2', '-Wall', '-Werror', '-shared', '-fPIC', '-o', library, source, '-ldl'])
+const sources = ['faults.c', 'power.c'].map((name) => join(import.meta.dirname, name))
+await succeed('gcc', ['-O2', '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC', '-o', library, ...sources])
 
 /** Signatures of these digests are there at the start, and come. */
 const [old, added] = [exampleDigest('a'), exampleDigest('b')]
@@ -122,17 +122,22 @@ async function tryFault(name: string, at: number | null, fault: Fault | null): P
   cpSync(template, data, { recursive: true })
   const plan = planFault(join(folder, `${name}.plan`), at, fault)
   const server = await serve(data, { LD_PRELOAD: library, FAULTS_FILE: plan.file, FAULTS_FOLDER: data })
-  plan.arm()
-  const outcome = await work(server, data)
-  const later = newBlob({ digest: old })
-  // One that lives gets over it.
-  if (!hasEnded(server)) {
-    await eventually(() => upload(server, later))
-    outcome.kept.push(later)
+  try {
+    plan.arm()
+    const outcome = await work(server, data)
+    // One that lives gets over it.
+    const later = newBlob({ digest: old })
+    await eventually(async () => {
+      if (!(await upload(server, later))) return hasEnded(server)
+      outcome.kept.push(later)
+      return true
+    })
+    await server.end('SIGTERM')
+    await expectNothingLost(data, outcome)
+  } finally {
+    await running?.end('SIGKILL')
   }
-  await server.end('SIGTERM')
-  await expectNothingLost(data, outcome)
-  rmSync(data, { recursive: true })
+  for (const rest of [data, `${data}.unsynced`]) rmSync(rest, { recursive: true, force: true })
   return plan
 }
 
