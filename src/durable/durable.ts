@@ -8,9 +8,10 @@ import {
   openSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
-import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 
@@ -83,16 +84,29 @@ export async function moveFile(from: string, to: string): Promise<void> {
 
 /** Makes a folder and those above it that are missing, each with its name on disk. */
 export async function makeFolder(folder: string): Promise<void> {
-  const first = await mkdir(folder, { recursive: true })
-  if (first === undefined) return
-  for (let made = folder; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made))
+  for (const made of makeMissing(folder)) await syncFolder(dirname(made))
 }
 
 /** The same, for what must be there before anything can wait. */
 export function makeFolderSync(folder: string, mode?: number): void {
-  const first = mkdirSync(folder, { recursive: true, ...(mode !== undefined && { mode }) })
-  if (first === undefined) return
-  for (let made = folder; made.length >= first.length; made = dirname(made)) syncFolderSync(dirname(made))
+  for (const made of makeMissing(folder, mode)) syncFolderSync(dirname(made))
+}
+
+/**
+ * Returns what was missing, the highest first. The recursion of Node's own mkdir never ends below a folder that was removed
+ * while it is mounted, or somebody's working directory: it is there, and nothing can be made in it.
+ */
+function makeMissing(folder: string, mode?: number, above: string[] | null = null): string[] {
+  try {
+    mkdirSync(folder, mode)
+    return [...(above ?? []), folder]
+  } catch (error) {
+    const isBelowNothing = (error as NodeJS.ErrnoException).code === 'ENOENT' && above === null
+    if (isBelowNothing) return makeMissing(folder, mode, makeMissing(dirname(folder), mode))
+    // Another process may have made it meanwhile.
+    if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return above ?? []
+    throw error
+  }
 }
 
 function syncFolderSync(folder: string): void {
