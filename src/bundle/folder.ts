@@ -1,5 +1,6 @@
-import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises'
+import { readdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeUnsynced } from '../durable/durable.ts'
 import { formatLocation, formatSlotPath, type Location, maxSlot } from '../reference/tree-path.ts'
 import { Refusal } from '../refusal.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -29,7 +30,7 @@ export async function writeRepositories(
   const written: Written = { digests: 0, signatures: 0, warnings: [] }
   for await (const location of locationsOf(storage, subjects)) {
     const live = (await storage.slots(location)).filter(({ leaves }) => leaves === null)
-    if (live.length) await mkdir(join(folder, formatLocation(location)), { recursive: true })
+    if (live.length) makeUnsynced(join(folder, formatLocation(location)))
     for (const [index, { blob, modified }] of live.entries()) {
       const file = join(folder, formatSlotPath(location, index + 1))
       await writeFile(file, blob, { flag: 'wx' })
@@ -62,7 +63,7 @@ export async function writeDigests(
     if (signatures.length > maxSlot)
       written.warnings.push(`${digest}: those after ${maxSlot} are left out, clients fail at more`)
     const location: Location = { kind: 'view', name: base, digest }
-    await mkdir(join(folder, formatLocation(location)), { recursive: true })
+    makeUnsynced(join(folder, formatLocation(location)))
     for (const [index, { blob }] of signatures.slice(0, maxSlot).entries()) {
       await writeFile(join(folder, formatSlotPath(location, index + 1)), blob, { flag: 'wx' })
       written.signatures++
@@ -80,7 +81,7 @@ export function leftOutOf(digest: string, count: number): string {
 async function requireEmpty(folder: string): Promise<void> {
   let names: string[]
   try {
-    await mkdir(folder, { recursive: true })
+    makeUnsynced(folder)
     names = await readdir(folder)
   } catch (cause) {
     throw new Refusal('configuration', `${folder} is no folder to write to: ${(cause as Error).message}`, {

@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { Command } from 'commander'
 import { makeFolder, replaceFile } from '../durable/durable.ts'
@@ -120,7 +120,7 @@ async function inspect(
   }
   if (output !== undefined) {
     const folder = join(output, 'registries.d')
-    await mkdir(folder, { recursive: true })
+    await makeFolder(folder)
     const found = await inspectRegistriesD(folder, entry)
     clashes.push(...found.clashes.filter((text) => !clashes.includes(text)))
     if (found.presentIn)

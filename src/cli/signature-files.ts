@@ -1,5 +1,6 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { makeUnsynced } from '../durable/durable.ts'
 import { formatSlotPath, type Location, maxSlot } from '../reference/tree-path.ts'
 import { Refusal } from '../refusal.ts'
 
@@ -20,15 +21,16 @@ export async function writeNew(file: string, signature: Uint8Array): Promise<voi
 export async function stage(tree: string, location: Location, signature: Uint8Array): Promise<string> {
   for (let slot = 1; slot <= maxSlot; slot++) {
     const file = join(tree, formatSlotPath(location, slot))
-    if (slot === 1) await makeFolder(dirname(file))
+    if (slot === 1) makeFolderOf(file)
     if (await write(file, signature)) return file
   }
   throw new Refusal('configuration', `${tree} has ${maxSlot} signatures of ${location.digest} already`)
 }
 
-async function makeFolder(folder: string): Promise<void> {
+function makeFolderOf(file: string): void {
+  const folder = dirname(file)
   try {
-    await mkdir(folder, { recursive: true })
+    makeUnsynced(folder)
   } catch (cause) {
     throw new Refusal('configuration', `${folder} cannot be made: ${(cause as Error).message}`, { cause })
   }

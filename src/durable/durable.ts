@@ -84,30 +84,32 @@ export async function moveFile(from: string, to: string): Promise<void> {
 
 /** Makes a folder and those above it that are missing, each with its name on disk. */
 export async function makeFolder(folder: string): Promise<void> {
-  for (const made of makeMissing(folder)) await syncFolder(dirname(made))
+  for (const made of makeUnsynced(folder)) await syncFolder(dirname(made))
 }
 
 /** The same, for what must be there before anything can wait. */
 export function makeFolderSync(folder: string, mode?: number): void {
-  for (const made of makeMissing(folder, mode)) syncFolderSync(dirname(made))
+  for (const made of makeUnsynced(folder, mode)) syncFolderSync(dirname(made))
 }
 
 /**
- * Returns what was missing, the highest first. The recursion of Node's own mkdir never ends below a folder that was removed
+ * The same, but no name is on disk yet. Returns what was missing, the highest first. The recursion of Node's own mkdir never ends below a folder that was removed
  * while it is mounted, or somebody's working directory: it is there, and nothing can be made in it.
  */
-function makeMissing(folder: string, mode?: number, above: string[] | null = null): string[] {
+export function makeUnsynced(folder: string, mode?: number): string[] {
+  if (isFolder(folder)) return []
+  const above = dirname(folder) === folder ? [] : makeUnsynced(dirname(folder), mode)
   try {
     mkdirSync(folder, mode)
-    return [...(above ?? []), folder]
   } catch (error) {
-    const isBelowNothing = (error as NodeJS.ErrnoException).code === 'ENOENT' && above === null
-    if (isBelowNothing) return makeMissing(folder, mode, makeMissing(dirname(folder), mode))
     // Another process may have made it meanwhile.
-    if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return above ?? []
+    if (isFolder(folder)) return above
     throw error
   }
+  return [...above, folder]
 }
+
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
 
 function syncFolderSync(folder: string): void {
   const descriptor = openSync(folder, 'r')

@@ -1,8 +1,8 @@
 import { hash, randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { opendir, readdir, rm, rmdir, unlink } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
-import { makeFolder, moveFile, placeFile, syncFolder } from '../durable/durable.ts'
+import { makeFolder, makeUnsynced, moveFile, placeFile, syncFolder } from '../durable/durable.ts'
 import { readRegularFile } from '../durable/regular-file.ts'
 import { readPosition, writePosition } from './position.ts'
 import { directoryOf, ownFolder, type Tree } from './tree.ts'
@@ -46,7 +46,7 @@ export function folderWriter(tree: Tree): Writer {
       const directory = directoryOf(tree, location)
       for (let left = puts - 1; ; left--) {
         try {
-          mkdirSync(directory, { recursive: true })
+          makeUnsynced(directory)
           return await placeFile(join(directory, name), content, staging, modified)
         } catch (error) {
           if (!left || !missing.has((error as NodeJS.ErrnoException).code ?? '')) throw error
