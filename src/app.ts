@@ -5,6 +5,7 @@ import { type AdmissionRules, type Admit, admission } from './admission/admit.ts
 import { adoptForeignTree } from './admission/adopt.ts'
 import { repositoryOf } from './admission/place.ts'
 import { startAdmission } from './admission/thread.ts'
+import { verdictLease } from './admission/verdicts.ts'
 import type { Withdrawals } from './admission/withdraw.ts'
 import { type UpstreamRegistry, upstreamRegistry } from './bridge/registry.ts'
 import { runProgram } from './cli/program.ts'
@@ -16,6 +17,8 @@ import { buildServer, type LookasideServerOptions } from './http/server.ts'
 import { sourceName } from './mirror/destination.ts'
 import type { MirrorContext } from './mirror/mirror.ts'
 import { startMirrors } from './mirror/thread.ts'
+import { backUpSqlite } from './storage/sqlite/backup.ts'
+import { restoreSqlite } from './storage/sqlite/restore.ts'
 import { openSqlite } from './storage/sqlite/sqlite.ts'
 import type { Storage } from './storage/storage.ts'
 import { type Certificates, certificateFromFiles, certificateFromPrivateCa } from './tls/serve.ts'
@@ -32,6 +35,8 @@ export async function main(argv: string[]): Promise<void> {
     openStorage: (dataFolder, options) => openSqlite({ dataFolder, ...options }),
     admission: admissionHere,
     mirrorContext,
+    backUp: backUpSqlite,
+    restore: (options) => restoreSqlite({ ...options, leases: [treeLease, verdictLease] }),
     startServer,
   })
 }

@@ -85,6 +85,8 @@ export const refusalStatus = {
   'bundle-removes-most': 422,
   'bundle-gap': 409,
   'bundle-older': 409,
+  // What is wrong with a backup.
+  'backup-invalid': 422,
   // Another machine.
   'registry-unreachable': 502,
   // The machine.

@@ -30,7 +30,7 @@ const turnedAtOnce = 1000
 const changesBetweenMarks = 1000
 
 /** One process at a time keeps the verdicts of a data folder: the one that holds this. */
-const verdictLease = 'verdicts'
+export const verdictLease = 'verdicts'
 
 export interface VerdictKeeper {
   /** These keys vouch for signatures from the next `step` on. */

@@ -2,6 +2,8 @@ import type { Logger } from 'pino'
 import type { Admit } from '../admission/admit.ts'
 import type { Config } from '../config/config.ts'
 import type { MirrorContext } from '../mirror/mirror.ts'
+import type { BackedUp, OnPages } from '../storage/sqlite/backup.ts'
+import type { Restored, RestoreOptions } from '../storage/sqlite/restore.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { RunningServer } from './serve.ts'
 
@@ -14,6 +16,10 @@ export interface Cli {
   admission(storage: Storage, config: Config): Promise<Admit>
   /** @throws Refusal policy, keyring */
   mirrorContext(storage: Storage, config: Config): Promise<MirrorContext>
+  /** @throws Refusal data-folder, configuration, backup-invalid, disk-full, busy */
+  backUp(dataFolder: string, file: string, onPages: OnPages): Promise<BackedUp>
+  /** @throws Refusal data-folder, configuration, backup-invalid, disk-full */
+  restore(options: Omit<RestoreOptions, 'leases'>): Promise<Restored>
   startServer(config: Config, log: Logger): Promise<RunningServer>
 }
 

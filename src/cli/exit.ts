@@ -8,13 +8,14 @@ export type ExitCode = (typeof exit)[keyof typeof exit]
 /** What is wrong with the files that a command was given. */
 const operatorCodes = new Set<RefusalCode>(['configuration', 'data-folder', 'policy', 'keyring', 'manifest'])
 
-/** A bundle that is not taken: nothing has failed. */
+/** A bundle or backup that is not taken: nothing has failed. */
 const noCodes = new Set<RefusalCode>([
   'bundle-invalid',
   'bundle-not-signed',
   'bundle-removes-most',
   'bundle-gap',
   'bundle-older',
+  'backup-invalid',
 ])
 
 /**

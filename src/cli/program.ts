@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { Refusal } from '../refusal.ts'
+import { backupCommand } from './backup.ts'
 import { banKeyCommand } from './ban-key.ts'
 import { type Cli, note } from './cli.ts'
 import { clientConfigCommand } from './client-config.ts'
@@ -12,6 +13,7 @@ import { mirrorCommand } from './mirror.ts'
 import { printable } from './printable.ts'
 import { pushCommand } from './push.ts'
 import { reinstateCommand } from './reinstate.ts'
+import { restoreCommand } from './restore.ts'
 import { serveCommand } from './serve.ts'
 import { signCommand } from './sign.ts'
 import { tokenCommand } from './token.ts'
@@ -50,6 +52,8 @@ export async function runProgram(argv: string[], cli: Cli): Promise<ExitCode> {
     mirrorCommand,
     importCommand,
     fsckCommand,
+    backupCommand,
+    restoreCommand,
     clientConfigCommand,
   ])
     program.addCommand(command(cli, ends).copyInheritedSettings(program))

@@ -11,12 +11,19 @@ export function bar(total: number, unit: string): Progress {
   return start(`{bar} {value}/{total} ${unit}  {eta_formatted} left`, total)
 }
 
+/** Of work whose end is told on the way. */
+export function growingBar(
+  unit: string,
+): Omit<Progress, 'update'> & { update(done: number, total: number): void } {
+  return start(`{bar} {value}/{total} ${unit}  {eta_formatted} left`, 0)
+}
+
 /** Of work whose end is not known. */
 export function counter(unit: string): Progress {
   return start(`{value} ${unit}`, 0)
 }
 
-function start(format: string, total: number): Progress {
+function start(format: string, total: number) {
   const shown = new SingleBar({
     format,
     stream: process.stderr,
@@ -27,7 +34,10 @@ function start(format: string, total: number): Progress {
   shown.start(total, 0)
   let stopped = false
   return {
-    update: (done) => shown.update(done),
+    update(done: number, ofTotal?: number) {
+      if (ofTotal !== undefined) shown.setTotal(ofTotal)
+      shown.update(done)
+    },
     stop() {
       if (!stopped) shown.stop()
       stopped = true

@@ -7,6 +7,7 @@ import type { Config } from '../config/config.ts'
 import { type Cli, print, programName } from './cli.ts'
 import { type ExitCode, exit } from './exit.ts'
 import { configOf, type DataOptions, onDataFolder } from './options.ts'
+import { tellServiceManager } from './service-manager.ts'
 
 export interface RunningServer {
   /** Scheme and authority that clients use. */
@@ -66,11 +67,13 @@ async function serve(cli: Cli, config: Config): Promise<ExitCode> {
     if (cluster.isWorker) cluster.worker?.disconnect()
     throw error
   })
+  const stopped = untilStopped()
   if (!cluster.isWorker || cluster.worker?.id === 1) {
     if (process.stdout.isTTY) print(welcome(server, config))
     log.info({ url: server.origin, ca: server.ca, data: config.data }, 'listening')
+    await tellServiceManager(cli.env, log)
   }
-  await untilStopped()
+  await stopped
   log.info('stopping')
   await server.close()
   if (cluster.isWorker) cluster.worker?.disconnect()

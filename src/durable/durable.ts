@@ -11,7 +11,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { open, rename, rm } from 'node:fs/promises'
+import { link, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 
@@ -74,6 +74,25 @@ export async function placeFile(
     throw error
   }
 }
+
+/**
+ * Gives a file that is on disk its name; one that is taken stays whose it is.
+ * @throws EEXIST
+ */
+export async function publishFile(unfinished: string, file: string): Promise<void> {
+  try {
+    await link(unfinished, file)
+    await rm(unfinished)
+  } catch (error) {
+    if (!withoutLinks.has((error as NodeJS.ErrnoException).code ?? '')) throw error
+    // The caller has seen that the name is free; nothing more can be had there.
+    await rename(unfinished, file)
+  }
+  await syncFolder(dirname(file))
+}
+
+/** What file systems without hard links say (FAT, some network shares). */
+const withoutLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
 
 /** Moves a file to a name that may be taken by an equal one; both folders are on disk when it returns. */
 export async function moveFile(from: string, to: string): Promise<void> {

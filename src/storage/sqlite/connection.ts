@@ -44,8 +44,7 @@ const networkFileSystems = new Map([
  */
 export function connect(dataFolder: string, options: ConnectOptions): Connection {
   const file = join(dataFolder, 'lookaside.db')
-  if (!options.create && !existsSync(file))
-    throw new Refusal('data-folder', `${dataFolder} is no data folder: there is no lookaside.db in it`)
+  if (!options.create) refuseNoDatabase(dataFolder)
   try {
     makeFolderSync(resolve(dataFolder))
   } catch (cause) {
@@ -64,11 +63,17 @@ export function connect(dataFolder: string, options: ConnectOptions): Connection
   }
 }
 
+/** @throws Refusal data-folder */
+export function refuseNoDatabase(dataFolder: string): void {
+  if (!existsSync(join(dataFolder, 'lookaside.db')))
+    throw new Refusal('data-folder', `${dataFolder} is no data folder: there is no lookaside.db in it`)
+}
+
 /** Of all processes one opens the database at a time, and brings it up to date: of a large one, that takes minutes. */
-function turnToOpen(
+export function turnToOpen(
   dataFolder: string,
   file: string,
-  { openMilliseconds: patience = openMilliseconds, onWaiting }: ConnectOptions,
+  { openMilliseconds: patience = openMilliseconds, onWaiting }: Partial<ConnectOptions> = {},
 ): Lease {
   for (;;) {
     const turn = holdLock(dataFolder, 'open', patience)

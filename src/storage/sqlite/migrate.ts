@@ -20,7 +20,10 @@ function allMigrations(): Migration[] {
     .map((name) => ({ version: Number(name.slice(0, 4)), file: join(folder, name) }))
 }
 
-const schemaOf = (db: Connection) => db.pragma('user_version', { simple: true }) as number
+export const schemaOf = (db: Connection) => db.pragma('user_version', { simple: true }) as number
+
+/** The newest schema that this program knows. */
+export const newestSchema = () => allMigrations().at(-1)?.version ?? 0
 
 /** Whether there is something for `migrate` to do. */
 export function isBehind(db: Connection): boolean {
@@ -33,7 +36,7 @@ export function isBehind(db: Connection): boolean {
  */
 export function migrate(db: Connection, file: string): void {
   const migrations = allMigrations()
-  const known = migrations.at(-1)?.version ?? 0
+  const known = newestSchema()
   const found = schemaOf(db)
   if (found > known)
     throw new Refusal(

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
+import { exampleDigest, newBlob } from '../signing.ts'
+import { atEnd, run, succeed, workFolder } from './program.ts'
+
+const folder = workFolder()
+const program = fileURLToPath(new URL('../../src/lookaside.js', import.meta.url))
+const lookaside = (...args: string[]) => run(process.execPath, [program, ...args])
+
+test('on a full disk neither leaves anything behind, and the database stays', async () => {
+  const disk = join(folder, 'disk')
+  mkdirSync(disk)
+  await succeed('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', disk])
+  atEnd(() => succeed('umount', [disk]))
+  const full = join(disk, 'data')
+  const signature = join(folder, 'signature')
+  writeFileSync(signature, newBlob({ digest: exampleDigest('a') }))
+  await openSqlite({ dataFolder: full }).close()
+  assert.equal((await lookaside('import', '--data', full, signature)).code, 0)
+  const backup = join(folder, 'backup')
+  assert.equal((await lookaside('backup', backup, '--data', full)).code, 0)
+  const handle = await open(join(disk, 'ballast'), 'w')
+  await assert.rejects(async () => {
+    for (;;) await handle.write(Buffer.alloc(1024))
+  }, /ENOSPC/)
+  await handle.close()
+  const before = readdirSync(disk)
+  for (const args of [
+    ['backup', join(disk, 'backup')],
+    ['restore', backup],
+  ]) {
+    const { code, stderr } = await lookaside(...args, '--data', full)
+    assert.equal(code, 3, stderr)
+    assert.match(stderr, /no room|full|ENOSPC/)
+    assert.deepEqual(readdirSync(disk), before)
+    assert.ok(!existsSync(join(full, 'restore.new')))
+  }
+  const storage = openSqlite({ dataFolder: full, create: false })
+  assert.equal((await storage.head()).seq, 1)
+  assert.deepEqual(await storage.integrity(), [])
+  await storage.close()
+})
