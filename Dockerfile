@@ -10,6 +10,10 @@ COPY src src
 RUN npm run build && chmod 755 dist/lookaside.js && npm prune --omit=dev
 
 FROM ${NODE_IMAGE}
+LABEL org.opencontainers.image.title=lookaside \
+  org.opencontainers.image.description="A server for container image signatures" \
+  org.opencontainers.image.version=0.1.0 \
+  org.opencontainers.image.licenses=Apache-2.0
 WORKDIR /opt/lookaside
 COPY --from=build /build/node_modules node_modules
 COPY --from=build /build/dist dist
