@@ -47,7 +47,7 @@ test('systemd starts the unit of a package that npm installed, knows when it ans
   const exposure = /level for lookaside.service: ([0-9.]+)/.exec(
     await exec('systemd-analyze', 'security', '--no-pager', 'lookaside.service'),
   )
-  assert.ok(Number(exposure?.[1]) <= mostExposure, exposure?.[0])
+  assert.ok(Number(exposure?.[1]) <= mostExposure, `${exposure}`)
 
   // It returns when the server has said that it is ready.
   await exec('systemctl', 'start', 'lookaside')
@@ -55,7 +55,8 @@ test('systemd starts the unit of a package that npm installed, knows when it ans
   assert.equal(JSON.parse(ready.stdout).status, 'ok')
   const pid = (await exec('systemctl', 'show', '--property=MainPID', '--value', 'lookaside')).trim()
   const status = await exec('cat', `/proc/${pid}/status`)
-  for (const line of [/^CapBnd:\s*0{16}$/m, /^NoNewPrivs:\s*1$/m, /^Seccomp:\s*2$/m]) assert.match(status, line)
+  for (const line of [/^CapBnd:\s*0{16}$/m, /^NoNewPrivs:\s*1$/m, /^Seccomp:\s*2$/m])
+    assert.match(status, line)
   assert.doesNotMatch(status, /^Uid:\s*0/m)
   const asUser = (...command: string[]) =>
     exec(
