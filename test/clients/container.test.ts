@@ -73,6 +73,6 @@ test('the image runs without root and with a read-only root, says that it is hea
   await exec('lookaside', 'backup', backup)
   await podman('stop', '--time', '30', container)
   assert.equal((await podman('inspect', '--format', '{{.State.ExitCode}}', container)).trim(), '0')
-  const restore = ['run', '--rm', '--read-only', '--network', 'none', '--volume', 'lookaside-data:/data', tag]
-  assert.match(await podman(...restore, 'restore', backup), /1 signatures and 1 changes restored/)
+  const restore = ['--read-only', '--network', 'none', '--volume', 'lookaside-data:/data', tag]
+  assert.match(await podman.once(...restore, 'restore', backup), /1 signatures and 1 changes restored/)
 })

@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { atEnd } from './program.ts'
+import { atEnd, run } from './program.ts'
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -27,6 +27,8 @@ export async function makeDebian(folder: string, packages: string[]): Promise<st
 
 export interface Podman {
   (...args: string[]): Promise<string>
+  /** Runs a container to its end. */
+  once(...args: string[]): Promise<string>
   /** Starts a container that is gone with the tests of this file; returns its id. */
   start(...args: string[]): Promise<string>
 }
@@ -46,10 +48,13 @@ export async function newPodman(folder: string): Promise<Podman> {
   ]
   // Where this machine is a container whose file system takes no overlays; there each layer is a whole copy.
   await take('podman', [...store, 'info']).catch(() => store.splice(-1, 1, 'vfs'))
+  // podman leaves it mounted, when it has ended.
+  atEnd(() => run('umount', ['--lazy', join(folder, 'store/overlay')]))
   const options = [...store, '--runtime', 'runc', '--cgroup-manager', 'cgroupfs']
   const limits = ['--ulimit', 'nofile=20000:20000', '--ulimit', 'nproc=1000:1000']
   const podman = (...args: string[]) => take('podman', [...options, ...args])
   return Object.assign(podman, {
+    once: (...args: string[]) => podman('run', '--rm', ...limits, ...args),
     async start(...args: string[]) {
       const id = (await podman('run', '--detach', ...limits, '--network', 'host', ...args)).trim()
       atEnd(() => podman('rm', '--force', '--time', '10', id))
