@@ -5,6 +5,7 @@ import type { Digest } from '../reference/digest.ts'
 import type { Repository } from '../reference/repository.ts'
 import type { Location } from '../reference/tree-path.ts'
 import type { SignatureFormat, UnverifiedSigner } from '../signature/signature.ts'
+import type { AuditTrail, By, Origin } from './audit.ts'
 import type { Feed } from './feed.ts'
 import type { Sources } from './sources.ts'
 import type { BannedKey, Standing, StandingQuery, Withdrawing } from './withdrawing.ts'
@@ -13,7 +14,7 @@ import type { BannedKey, Standing, StandingQuery, Withdrawing } from './withdraw
  * The storage contract. One verb is one transaction; a promise that resolves is durable. Every implementation passes
  * test/storage/contract.ts. Times are Unix milliseconds unless a name says seconds; hashes are lower-case hex.
  */
-export interface Storage extends Reading, Verdicts, Withdrawing, Sources, TreeBacklog, Tokens {
+export interface Storage extends Reading, Verdicts, Withdrawing, Sources, TreeBacklog, Tokens, AuditTrail {
   /**
    * Adds a signature in the next free slot of its repository and of each view, and one row to the log.
    *
@@ -34,7 +35,7 @@ export interface Storage extends Reading, Verdicts, Withdrawing, Sources, TreeBa
   configureViews(views: readonly DigestView[]): Promise<void>
 
   /** Gives the log a new epoch: what followers knew of it no longer holds. */
-  renewEpoch(): Promise<string>
+  renewEpoch(by?: By): Promise<string>
 
   /** The lease of that name, or null while another holder, in whatever process, has it. It ends with its process. */
   lease(name: string): Promise<Lease | null>
@@ -135,11 +136,11 @@ export interface TreeBacklog {
 }
 
 export interface Tokens {
-  addToken(token: TokenRecord): Promise<void>
+  addToken(token: TokenRecord, by?: By): Promise<void>
   token(id: string): Promise<TokenRecord | null>
   tokens(): Promise<TokenRecord[]>
   /** False where no such token exists or it was revoked before. */
-  revokeToken(id: string, time: number): Promise<boolean>
+  revokeToken(id: string, time: number, by?: By): Promise<boolean>
 }
 
 export interface NewSignature {
@@ -158,6 +159,8 @@ export interface NewSignature {
   validBy: string | null
   /** Who put it there, as the log shows it: `token:<id> <name>`, `import`, … */
   actor: string
+  /** For the audit trail. */
+  origin?: Origin
   /** The source that has it, and the round it is seen in; absent: it was uploaded here. */
   source?: { name: string; round: number }
   /** Where it was withdrawn: that is over, for this reason. */

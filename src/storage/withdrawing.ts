@@ -1,5 +1,6 @@
 import type { Digest } from '../reference/digest.ts'
 import type { Repository } from '../reference/repository.ts'
+import type { By, Origin } from './audit.ts'
 import type { AddedSignature, Change } from './storage.ts'
 
 /**
@@ -17,9 +18,9 @@ export interface Withdrawing {
   /** Lets a withdrawn signature back in: `append` does it, with its bytes. Null where it is not withdrawn. */
   withdrawn(signature: number): Promise<(AddedSignature & { change: Change }) | null>
   /** From now on nothing is taken that names this key, or one of its certificate as far as a keyring shows it. */
-  banKey(key: BannedKey): Promise<void>
+  banKey(key: BannedKey, origin?: Origin): Promise<void>
   /** False where it was not banned. */
-  unbanKey(fingerprint: string): Promise<boolean>
+  unbanKey(fingerprint: string, by?: By): Promise<boolean>
   /** Ends the grace of slots that have had it, some locations at a time; says whether that was all. */
   endGrace(limit: number, graceSeconds: number): Promise<boolean>
 }
@@ -29,6 +30,8 @@ export interface Reason {
   actor: string
   reason: string | null
   graceSeconds: number
+  /** For the audit trail. */
+  origin?: Origin | undefined
 }
 
 export interface BannedKey {

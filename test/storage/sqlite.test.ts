@@ -10,6 +10,7 @@ import { holdLock } from '../../src/storage/sqlite/lock.ts'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { temporaryFolder } from '../temporary.ts'
+import { auditContract } from './audit-contract.ts'
 import { digest, newSignature, storageContract } from './contract.ts'
 import { folderContract } from './folder-contract.ts'
 import { recordContract } from './record-contract.ts'
@@ -39,6 +40,7 @@ for (const contract of [
   withdrawingContract,
   walkContract,
   sourcesContract,
+  auditContract,
 ])
   contract('the SQLite store', (clock) => {
     const folder = temporaryFolder()

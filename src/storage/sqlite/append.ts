@@ -118,14 +118,15 @@ export function prepareAppend(db: Connection, { reads, log, slots, sources, verd
     const found = find(signature.home)
     const isForgiven = unwanted.refuse(found.place, signature)
     const { time } = moment
+    const by = { time, actor: signature.actor, origin: signature.origin }
     const reason = signature.reinstate?.reason ?? null
     const present = found.location === null ? null : superseding.sameIdentity(found.location, signature)
     if (present && present.servedAs !== null && present.isAsGood) {
       sources.contribute(present.id, signature.source)
       const logged = isForgiven && log.signature(present.id)
       if (logged) {
-        log.write('reinstated', logged, { time, actor: signature.actor, reason })
-        log.write('superseded', logged, { time, actor: signature.actor })
+        log.write('reinstated', logged, { ...by, reason })
+        log.write('superseded', logged, by)
       }
       return {
         outcome: 'present',
@@ -154,15 +155,15 @@ export function prepareAppend(db: Connection, { reads, log, slots, sources, verd
     const returning = present?.servedAs === null ? present.sameBytes : null
     const head = reads.head()
     const id = store(signature, located, { returning, next: head.seq + 1 })
-    const { identity, sha256, actor } = signature
+    const { identity, sha256 } = signature
     const logged = { id, repository: signature.home.name, digest: signature.home.digest, identity, sha256 }
     const kind = returning === null && !isForgiven ? 'added' : 'reinstated'
-    log.write(kind, logged, { time, actor, reason }, head)
+    log.write(kind, logged, { ...by, reason }, head)
     if (later !== null) {
       superseding.markSuperseded(id, later)
-      log.write('superseded', logged, { time, actor })
+      log.write('superseded', logged, by)
     } else if (earlier !== null) {
-      log.write('superseded', log.signature(earlier) ?? logged, { time, actor })
+      log.write('superseded', log.signature(earlier) ?? logged, by)
       superseding.handOver(earlier, id, signature.blob.length, moment)
       takeViewSlots(id, signature, moment)
     } else {

@@ -1,7 +1,9 @@
 import type { Digest } from '../../reference/digest.ts'
 import type { Repository } from '../../reference/repository.ts'
+import type { AuditEvent, Origin } from '../audit.ts'
 import { chainHash } from '../chain.ts'
 import type { Change, ChangeKind, Position } from '../storage.ts'
+import type { Audit } from './audit.ts'
 import type { Connection } from './connection.ts'
 import type { Reads } from './read.ts'
 import { changeColumns, changeJoins } from './rows.ts'
@@ -15,8 +17,16 @@ export interface LoggedSignature {
   sha256: string
 }
 
-/** The only writer of the log. */
-export function prepareLog(db: Connection, reads: Pick<Reads, 'head'>) {
+/** When, by whom and why; where it came from is for the audit trail alone. */
+interface Written {
+  time: number
+  actor: string
+  reason?: string | null
+  origin?: Origin | null | undefined
+}
+
+/** The only writer of the log; the audit trail has each change too, with where it came from. */
+export function prepareLog(db: Connection, reads: Pick<Reads, 'head'>, audit: Pick<Audit, 'record'>) {
   const insert = db.prepare(
     'INSERT INTO changes (seq, time, kind, signature, actor, reason, hash) VALUES (?, ?, ?, ?, ?, ?, ?)',
   )
@@ -31,12 +41,14 @@ export function prepareLog(db: Connection, reads: Pick<Reads, 'head'>) {
     write(
       kind: ChangeKind,
       { id, ...signature }: LoggedSignature,
-      { time, actor, reason = null }: { time: number; actor: string; reason?: string | null },
+      { time, actor, reason = null, origin = null }: Written,
       head: Position = reads.head(),
     ): Change {
       const row = { ...signature, seq: head.seq + 1, time, kind, signature: id, actor, reason }
       const hash = chainHash(head.hash, row)
       insert.run(row.seq, time, kind, id, actor, reason, Buffer.from(hash, 'hex'))
+      const event: AuditEvent = kind === 'added' ? 'uploaded' : kind
+      audit.record({ ...signature, event, actor, origin, reason, signature: id, change: row.seq }, time)
       return { ...row, hash }
     },
     /** A stored signature, as the log has it. */

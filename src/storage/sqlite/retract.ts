@@ -64,7 +64,7 @@ export function prepareRetract(
       })
 
   /** The latest gets the slots of the one that goes, which needs no room; the others get what there is. */
-  const bringBack = (gone: LoggedSignature, actor: string, moment: Moment) => {
+  const bringBack = (gone: LoggedSignature, by: Pick<Reason, 'actor' | 'origin'>, moment: Moment) => {
     const [latest, ...others] = wantedInstead(gone)
     for (const location of latest ? withdrawals.servedAt(gone.id) : [])
       if (latest && fits(location, gone, latest)) slots.replace(location, gone.id, latest.id, moment)
@@ -78,18 +78,18 @@ export function prepareRetract(
       if (!withdrawals.servedAt(signature.id).length) continue
       superseding.revive(signature.id)
       verdicts.mustTry(signature.id)
-      log.write('reinstated', signature, { time: moment.time, actor })
+      log.write('reinstated', signature, { ...by, time: moment.time })
     }
   }
 
-  return (source, keys, { actor, reason, graceSeconds }, moment) => {
+  return (source, keys, { actor, reason, origin, graceSeconds }, moment) => {
     const gone = sources
       .drop(source, keys)
       .filter((id) => withdrawals.servedAt(id).length > 0)
       .flatMap((id) => log.signature(id) ?? [])
     for (const signature of gone) {
-      log.write('removed', signature, { time: moment.time, actor, reason })
-      bringBack(signature, actor, moment)
+      log.write('removed', signature, { time: moment.time, actor, reason, origin })
+      bringBack(signature, { actor, origin }, moment)
     }
     const ids = gone.map(({ id }) => id)
     withdrawals.takeAway(ids, graceSeconds, moment)

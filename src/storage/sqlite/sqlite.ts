@@ -1,7 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Location } from '../../reference/tree-path.ts'
+import type { AuditEntry } from '../audit.ts'
 import type { Storage, TokenRecord } from '../storage.ts'
 import { prepareAppend } from './append.ts'
+import { prepareAudit } from './audit.ts'
 import { type ConnectOptions, connect } from './connection.ts'
 import { prepareFeed } from './feed.ts'
 import { prepareFolders } from './folders.ts'
@@ -37,7 +39,8 @@ export function openSqlite({
   const verdicts = prepareVerdicts(db, clock)
   const reads = prepareReads(db, verdicts)
   const write = groupCommit(db)
-  const log = prepareLog(db, reads)
+  const audit = prepareAudit(db)
+  const log = prepareLog(db, reads, audit)
   const slots = prepareSlots(db)
   const sources = prepareSources(db)
   const append = prepareAppend(db, { reads, log, slots, sources, verdicts })
@@ -77,13 +80,17 @@ export function openSqlite({
     }
   }
 
+  /** In the transaction of what it tells of. */
+  const note = (entry: AuditEntry) => audit.record(entry, clock())
+
   return {
     append: (signature) => writeSlots((moment) => append(signature, moment)),
     configureViews: (views) => writeHere(() => layOutViews(db, views, clock())),
-    renewEpoch: () =>
+    renewEpoch: (by) =>
       writeHere(() => {
         const epoch = newEpoch()
         db.prepare("UPDATE meta SET value = ? WHERE key = 'epoch'").run(epoch)
+        note({ ...(by ?? unknown), event: 'restored', detail: `The log has a new epoch, ${epoch}` })
         return epoch
       }),
     lease: async (name) => holdLock(dataFolder, name, 0),
@@ -117,8 +124,17 @@ export function openSqlite({
 
     withdraw: (signatures, why) => writeSlots((moment) => withdrawals.withdraw(signatures, why, moment)),
     withdrawn: async (signature) => withdrawals.withdrawn(signature),
-    banKey: (key) => writeHere(() => withdrawals.banKey(key)),
-    unbanKey: (fingerprint) => writeHere(() => withdrawals.unbanKey(fingerprint)),
+    banKey: (key, origin) =>
+      writeHere(() => {
+        const { fingerprint: detail, actor, reason } = key
+        if (withdrawals.banKey(key)) note({ event: 'banned', actor, origin: origin ?? null, detail, reason })
+      }),
+    unbanKey: (fingerprint, by = unknown) =>
+      writeHere(() => {
+        const wasBanned = withdrawals.unbanKey(fingerprint)
+        if (wasBanned) note({ ...by, event: 'unbanned', detail: fingerprint })
+        return wasBanned
+      }),
     endGrace: async (limit, graceSeconds) =>
       withdrawals.isGraceDue(clock())
         ? writeSlots((moment) => withdrawals.endGrace(limit, graceSeconds, moment))
@@ -151,18 +167,31 @@ export function openSqlite({
       writeHere(() => void mark.run(locate(location).location, error, clock())),
     settleBacklog: (location) => writeHere(() => void settle.run(locate(location).location)),
 
-    addToken: (token) =>
+    addToken: (token, by = unknown) =>
       writeHere(() => {
         const { id, name, hash, scopes, created, expires, revoked } = token
         addToken.run(id, name, hash, JSON.stringify(scopes), created, expires, revoked)
+        note({ ...by, event: 'token-created', detail: `${id} ${name}: ${scopes.join(' ')}` })
       }),
     token: async (id) => tokenRecord(findToken.get(id) as TokenRow | undefined),
     tokens: async () => (allTokens.all() as TokenRow[]).map((row) => tokenRecord(row) as TokenRecord),
-    revokeToken: (id, time) => writeHere(() => revokeToken.run(time, id).changes > 0),
+    revokeToken: (id, time, by = unknown) =>
+      writeHere(() => {
+        const wasGood = revokeToken.run(time, id).changes > 0
+        if (wasGood) note({ ...by, event: 'token-revoked', detail: id })
+        return wasGood
+      }),
+
+    record: (entries) => writeHere(() => entries.forEach(note)),
+    audit: async (query) => audit.page(query),
+    limitAudit: (limits) => writeHere(() => audit.setLimits(limits)),
 
     close: async () => void db.close(),
   }
 }
+
+/** Whoever does not say who it is. */
+const unknown = { actor: null, origin: null }
 
 /** How often a job waits for the next second, before it does without. */
 const maxWaits = 2

@@ -108,7 +108,7 @@ export function prepareWithdrawing(db: Connection, log: Log, slots: Slots, verdi
 
     withdraw(
       signatures: readonly number[],
-      { actor, reason, graceSeconds }: Reason,
+      { actor, reason, origin, graceSeconds }: Reason,
       moment: Moment,
     ): Change[] {
       const changes: Change[] = []
@@ -119,7 +119,7 @@ export function prepareWithdrawing(db: Connection, log: Log, slots: Slots, verdi
         const others = copies.all(found.location, found.identity, id) as number[]
         const [first] = [id, ...others].map((copy) => {
           const logged = log.signature(copy) as LoggedSignature
-          const change = log.write('withdrawn', logged, { time: moment.time, actor, reason })
+          const change = log.write('withdrawn', logged, { time: moment.time, actor, reason, origin })
           changes.push(change)
           return change
         })
@@ -137,7 +137,8 @@ export function prepareWithdrawing(db: Connection, log: Log, slots: Slots, verdi
       return { ...addedSignature(signature), change: log.change(change) }
     },
 
-    banKey: (key: BannedKey): void => void ban.run(key),
+    /** False where it was banned already. */
+    banKey: (key: BannedKey): boolean => ban.run(key).changes > 0,
     unbanKey: (fingerprint: string): boolean => unban.run(fingerprint).changes > 0,
     bannedKeys: () => banned.all() as BannedKey[],
 
