@@ -6,6 +6,7 @@ import { adoptForeignTree } from './admission/adopt.ts'
 import { repositoryOf } from './admission/place.ts'
 import { startAdmission } from './admission/thread.ts'
 import { verdictLease } from './admission/verdicts.ts'
+import { newTrail } from './admission/trail.ts'
 import type { Withdrawals } from './admission/withdraw.ts'
 import { type UpstreamRegistry, upstreamRegistry } from './bridge/registry.ts'
 import { runProgram } from './cli/program.ts'
@@ -59,6 +60,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     })
     opened.push(storage.close)
     await storage.configureViews(rules.digestViews)
+    await storage.limitAudit(config.audit)
     // A policy that cannot be used stops the start; later on, the last good one stays in force.
     const admitHere = await admissionHere(storage, config)
     if (config.tree.enabled) await adopt(storage, dataFolder, admitHere, log)
@@ -80,6 +82,8 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       { onCrash: crashed('admission'), onNews: ({ level, news, about }) => log[level](about, news) },
     )
     opened.push(admitting.close)
+    const trail = newTrail({ write: admitting.record })
+    opened.push(trail.close)
     if (config.mirrors.length) {
       const { mirrors } = config
       const mirroring = startMirrors(
@@ -112,6 +116,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
         if (admitted.outcome === 'added') projector?.nudge()
         return admitted
       },
+      trail,
       withdrawals: nudging(admitting.withdrawals, () => projector?.nudge()),
       registry: registryOptions(config, upstream),
       gates: { ask: admitting.ask, repositoryOf: (image) => repositoryOf(image, rules.registries) },

@@ -7,6 +7,8 @@ export class Refusal extends Error {
   readonly code: RefusalCode
   /** Of `busy`: when it is worth trying again, where that is known. */
   readonly retrySeconds: number | undefined
+  /** Of a signature that was not admitted: as much as was found out about it. */
+  about: { repository?: string; digest?: string; identity?: string; sha256?: string } | undefined
 
   /** `detail` is one sentence for a person; it may quote hostile input and is escaped wherever it is shown. */
   constructor(code: RefusalCode, detail: string, options?: { cause?: unknown; retrySeconds?: number }) {

@@ -33,6 +33,7 @@ export function testConfig(data: string, overrides: Partial<Config> = {}): Confi
     registry: { delegate: false, anonymous: false },
     mirrors: [],
     publish: [],
+    audit: { days: 90, rows: 500_000 },
     log: { level: 'silent' },
     warnings: [],
     ...overrides,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { matches, parsePattern } from '../access/pattern.ts'
 import type { Principal } from '../access/principal.ts'
 import type { JsonObject } from '../claim/json.ts'
@@ -8,12 +9,14 @@ import { type CheckFunction, rememberingCheck, verifyMessage } from '../openpgp/
 import type { Location } from '../reference/tree-path.ts'
 import { Refusal } from '../refusal.ts'
 import { readSignature, type Signature } from '../signature/signature.ts'
+import type { Origin } from '../storage/audit.ts'
 import type { Appended, DigestView, NewSignature, Storage, StoredSignature } from '../storage/storage.ts'
 import { noTrust, type OperatorTrust } from '../trust/operator.ts'
 import {
   type MirroredPrefix,
   place,
   type Registry,
+  repositoryOf,
   requireNotMirrored,
   requirePush,
   type Wanted,
@@ -34,6 +37,8 @@ export interface Upload extends Wanted {
   principal: Principal
   /** As the log shows it. */
   actor: string
+  /** By which door it came, for the audit trail. */
+  origin: Origin
   /** Where a copy is kept of another place: that place, and the round in which it was seen to have it. */
   source?: NewSignature['source']
   /** What that place says that its identity is: another one is refused. */
@@ -68,10 +73,15 @@ export function admission(
 ): Admit {
   const viewsOf = digestViews(rules.digestViews)
 
-  return async ({ bytes, principal, actor, repository, digest, source, identity, reinstate }) => {
+  const admit = async (upload: Upload, about: NonNullable<Refusal['about']>): Promise<Admitted> => {
+    const { bytes, principal, actor, origin, repository, digest, source, identity, reinstate } = upload
     if (repository) requirePush(principal, repository)
     const signature = readSignature(bytes, { sigstoreJson: rules.sigstoreJson })
     const { claim, signer } = signature
+    about.identity = signature.identity
+    about.digest = claim.digest
+    const usual = repositoryOf(claim.reference, rules.registries)
+    if (!(usual instanceof Refusal)) about.repository ??= usual
     if (identity !== undefined && identity !== signature.identity)
       throw new Refusal('source-mismatch', `It is another signature than the source says, not ${identity}`)
     const home = place(claim, { repository, digest }, principal, rules.registries)
@@ -93,6 +103,7 @@ export function admission(
       signer,
       ...judged(signature, keyring, { now, check }),
       actor,
+      origin,
       ...(source && { source }),
       ...(reinstate && { reinstate }),
     })
@@ -111,6 +122,21 @@ export function admission(
       warnings,
     }
   }
+
+  return async (upload) => {
+    const { bytes, repository, digest } = upload
+    const about = { ...(repository && { repository }), ...(digest && { digest }) }
+    try {
+      return await admit(upload, about)
+    } catch (error) {
+      if (error instanceof Refusal) error.about = { ...about, sha256: sha256Of(bytes) }
+      throw error
+    }
+  }
+}
+
+function sha256Of(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
 }
 
 /** What the keys of the operator say of it, to be stored with it. */

@@ -7,6 +7,7 @@ import type { Repository } from '../reference/repository.ts'
 import { maxBlobBytes } from '../reference/tree-path.ts'
 import { Refusal, type RefusalCode } from '../refusal.ts'
 import { readSignature } from '../signature/signature.ts'
+import { type AuditEntry, type By, commandLine } from '../storage/audit.ts'
 import type { Storage } from '../storage/storage.ts'
 import { folderWriter, removeEmptyFolders, rescue } from '../tree/folder-writer.ts'
 import { beginning, isForeign } from '../tree/projector.ts'
@@ -37,6 +38,9 @@ export interface ImportOptions {
 
 /** Folders on the way at once: their signatures share commits. */
 const concurrency = 64
+
+/** Refusals of one import that the audit trail has one by one. */
+const maxRecorded = 1000
 
 const importer: Principal = { name: 'import', scopes: [{ action: 'admin' }] }
 
@@ -77,6 +81,19 @@ export async function importPath(path: string, options: ImportOptions): Promise<
   return report
 }
 
+/** What the audit trail keeps of what an import left out; of very much, the rest is a number. */
+export function importEntries(
+  refused: readonly { path: string; code: string; detail: string }[],
+  by: By,
+): AuditEntry[] {
+  const kept = refused.slice(0, maxRecorded)
+  const entries: AuditEntry[] = kept.map(({ path, code, detail }) => {
+    return { ...by, event: 'refused', code, detail: `${path}: ${detail}` }
+  })
+  const count = refused.length - kept.length
+  return count > 0 ? [...entries, { ...by, event: 'left-out', count }] : entries
+}
+
 async function takeFile(
   root: string,
   { path, slot, error }: Found,
@@ -102,6 +119,7 @@ async function takeFile(
     bytes,
     principal: importer,
     actor: importer.name,
+    origin: { ...commandLine, door: places === 'as-found' ? 'tree' : 'command line' },
     repository:
       slot?.location.kind === 'repository' ? explicitPlace(slot.location.name, bytes, places) : null,
     digest: slot?.location.digest ?? null,
@@ -211,7 +229,9 @@ export async function adoptForeignTree(
       await removeEmptyFolders(dirname(join(tree.root, path)), tree.root)
     },
   })
-  await storage.renewEpoch()
+  const by: By = { actor: importer.name, origin: { ...commandLine, door: 'tree' } }
+  await storage.record(importEntries(report.refused, by))
+  await storage.renewEpoch(by)
   await writer.setPosition(beginning)
   return report
 }

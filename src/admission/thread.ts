@@ -1,6 +1,7 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { Refusal, type RefusalCode } from '../refusal.ts'
+import type { AuditEntry, AuditTrail } from '../storage/audit.ts'
 import type { TrustSettings } from '../trust/operator.ts'
 import type { AdmissionRules, Admit, Admitted, Upload } from './admit.ts'
 import type { AskGate, GateAnswer, GateQuestion } from './gates.ts'
@@ -27,6 +28,7 @@ export interface AdmissionNews {
 export type AdmissionWork =
   | { kind: 'admit'; upload: Upload }
   | { kind: 'ask'; question: GateQuestion }
+  | { kind: 'record'; entries: readonly AuditEntry[] }
   | {
       [Verb in keyof Withdrawals]: { kind: Verb; order: Parameters<Withdrawals[Verb]>[0] }
     }[keyof Withdrawals]
@@ -38,7 +40,7 @@ export type AdmissionResult = Admitted | GateAnswer | Awaited<ReturnType<Withdra
 
 export type AdmissionAnswer = { number: number } & (
   | { result: AdmissionResult }
-  | { refused: { code: RefusalCode; detail: string } }
+  | { refused: { code: RefusalCode; detail: string; about: Refusal['about'] } }
   | { failed: string }
 )
 
@@ -73,6 +75,8 @@ export interface AdmissionThread {
   ask: AskGate
   /** @throws Refusal every refusal of them, and busy */
   withdrawals: Withdrawals
+  /** Commits are made on the thread, those of the audit trail too. */
+  record: AuditTrail['record']
   /** Finishes what is under way. */
   close(): Promise<void>
 }
@@ -127,7 +131,7 @@ export function startAdmission(
     const asker = settle(answer.number)
     if (!asker) return
     if ('result' in answer) asker.resolve(answer.result)
-    else if ('refused' in answer) asker.reject(new Refusal(answer.refused.code, answer.refused.detail))
+    else if ('refused' in answer) asker.reject(refusalOf(answer.refused))
     else asker.reject(new Error(`Admission failed: ${answer.failed}`))
   }
 
@@ -216,6 +220,8 @@ export function startAdmission(
       unban: (work) => order({ kind: 'unban', order: work }),
     },
 
+    record: (entries) => order({ kind: 'record', entries }),
+
     async close() {
       closing = true
       clearTimeout(restart)
@@ -224,6 +230,10 @@ export function startAdmission(
       await exited
     },
   }
+}
+
+function refusalOf({ code, detail, about }: Pick<Refusal, 'code' | 'about'> & { detail: string }): Refusal {
+  return Object.assign(new Refusal(code, detail), { about })
 }
 
 function tooMuch(seconds: number): Refusal {

@@ -4,6 +4,7 @@ import { may, type Principal } from '../access/principal.ts'
 import type { Digest } from '../reference/digest.ts'
 import type { Repository } from '../reference/repository.ts'
 import { Refusal } from '../refusal.ts'
+import type { Origin } from '../storage/audit.ts'
 import type { AddedSignature, Change, Reading } from '../storage/storage.ts'
 import type { BannedKey, Standing, Withdrawing } from '../storage/withdrawing.ts'
 import type { Admit, Admitted } from './admit.ts'
@@ -27,6 +28,8 @@ export interface Order {
   principal: Principal
   /** As the log shows it. */
   actor: string
+  /** By which door it came, for the audit trail. */
+  origin: Origin
   reason: string
 }
 
@@ -80,10 +83,10 @@ export function withdrawals(
     return signature
   }
 
-  const withdrawOne = async (id: number, { principal, actor, reason }: Order): Promise<Withdrawn> => {
+  const withdrawOne = async (id: number, { principal, ...why }: Order): Promise<Withdrawn> => {
     requireWithdraw(principal, (await signatureOf(id)).repository)
     return {
-      withdrawn: (await storage.withdraw([id], { actor, reason, graceSeconds })).map(shown),
+      withdrawn: (await storage.withdraw([id], { ...why, graceSeconds })).map(shown),
       next: null,
     }
   }
@@ -91,14 +94,14 @@ export function withdrawals(
   const withdrawAll = async (
     which: Exclude<Selection, { id: number }>,
     after: number,
-    { principal, actor, reason }: Order,
+    { principal, ...why }: Order,
   ): Promise<Withdrawn> => {
     if ('key' in which) requireFingerprint(which.key)
     requireWithdraw(principal, which.repository)
     const found = await findStanding(which, after)
     const withdrawn: Withdrawn['withdrawn'] = []
     for (const ids of inBatches(found.filter(({ repository }) => may(principal, 'withdraw', repository))))
-      withdrawn.push(...(await storage.withdraw(ids, { actor, reason, graceSeconds })).map(shown))
+      withdrawn.push(...(await storage.withdraw(ids, { ...why, graceSeconds })).map(shown))
     return { withdrawn, next: found.length < maxWithdrawn ? null : (found.at(-1)?.id ?? null) }
   }
 
@@ -118,7 +121,7 @@ export function withdrawals(
       return 'id' in which ? withdrawOne(which.id, order) : withdrawAll(which, after, order)
     },
 
-    async reinstate({ id, principal, actor, reason }) {
+    async reinstate({ id, principal, actor, origin, reason }) {
       requireReason(reason)
       // Served: the answer to the first request may have been lost.
       const signature = (await storage.withdrawn(id)) ?? (await storage.find(id))
@@ -139,6 +142,7 @@ export function withdrawals(
           ],
         },
         actor,
+        origin,
         reinstate: { reason },
       })
     },
@@ -147,17 +151,17 @@ export function withdrawals(
       requireReason(order.reason)
       requireFingerprint(fingerprint)
       requireWithdraw(order.principal)
-      const { actor, reason } = order
-      await storage.banKey({ fingerprint, time: clock(), actor, reason })
+      const { actor, reason, origin } = order
+      await storage.banKey({ fingerprint, time: clock(), actor, reason }, origin)
       const ban = (await storage.bannedKeys()).find((banned) => banned.fingerprint === fingerprint)
       if (!ban) throw new Refusal('busy', `The ban of ${fingerprint} was lifted meanwhile; try again`)
       return { ...ban, ...(await withdrawAll({ key: fingerprint }, 0, order)) }
     },
 
-    async unban({ fingerprint, principal }) {
+    async unban({ fingerprint, principal, actor, origin }) {
       requireFingerprint(fingerprint)
       requireWithdraw(principal)
-      if (!(await storage.unbanKey(fingerprint)))
+      if (!(await storage.unbanKey(fingerprint, { actor, origin })))
         throw new Refusal('not-found', `The key ${fingerprint} is not banned`)
     },
   }

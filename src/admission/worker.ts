@@ -89,6 +89,8 @@ function carryOut(work: AdmissionWork): Promise<AdmissionResult> {
       return admit(work.upload)
     case 'ask':
       return ask(work.question)
+    case 'record':
+      return storage.record(work.entries)
     case 'withdraw':
       return withdraw(work.order)
     case 'reinstate':
@@ -108,7 +110,7 @@ port.on('message', (message: AdmissionRequest) => {
       (error) =>
         answer(
           error instanceof Refusal
-            ? { number, refused: { code: error.code, detail: error.message } }
+            ? { number, refused: { code: error.code, detail: error.message, about: error.about } }
             : { number, failed: String((error as Error).stack ?? error) },
         ),
     )

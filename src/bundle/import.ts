@@ -4,6 +4,7 @@ import { type Contribution, isOfOneSignature, nameOf, newContribution } from '..
 import type { Repository } from '../reference/repository.ts'
 import { Refusal, type RefusalCode } from '../refusal.ts'
 import { readSignature } from '../signature/signature.ts'
+import { commandLine, type Origin } from '../storage/audit.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Scope } from './head.ts'
 import type { Entry } from './lines.ts'
@@ -66,6 +67,8 @@ const maxRefusedShown = 10_000
 const maxWarnings = 1000
 
 /** A bundle is no signer: what it brings keeps the place that it had, and admission asks the policy as of any upload. */
+const bundleOrigin: Origin = { ...commandLine, door: 'bundle' }
+
 const importer: Principal = { name: 'import', scopes: [{ action: 'admin' }] }
 
 interface Import extends BundleImportOptions {
@@ -129,7 +132,12 @@ async function importAlone(bundle: UntrustedBundle, options: BundleImportOptions
     storage,
     source: name,
     prefix: prefix ?? '',
-    why: { actor: name, reason: `not served any more at change ${to.seq} of its source`, graceSeconds },
+    why: {
+      actor: name,
+      reason: `not served any more at change ${to.seq} of its source`,
+      graceSeconds,
+      origin: bundleOrigin,
+    },
   })
   const run: Import = { ...options, source, contribution, report }
   const removals = newRemovals(contribution, {
@@ -187,6 +195,7 @@ async function take(run: Import, entry: Entry, bytes: Uint8Array) {
       bytes,
       principal: importer,
       actor: source.name,
+      origin: bundleOrigin,
       repository: contribution.here(entry.repository),
       digest: entry.digest,
       source,

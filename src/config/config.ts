@@ -27,6 +27,7 @@ export interface Config {
   registry: RegistryConfig
   mirrors: MirrorConfig[]
   publish: PublishConfig[]
+  audit: RawConfig['audit']
   log: RawConfig['log']
   /** What a person should be told but need not be stopped by, a sentence each. */
   warnings: string[]

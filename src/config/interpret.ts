@@ -36,6 +36,7 @@ export function interpret(settings: Settings, workingDirectory: string): Config 
     registry: readRegistry(raw.registry, raw.registries, settings),
     mirrors: readMirrors(raw.mirrors, registries ?? [], settings),
     publish: readPublish(raw.publish, data, settings),
+    audit: raw.audit,
     log: raw.log,
     warnings: unusedTlsSettings(tls, settings),
   }

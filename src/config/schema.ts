@@ -159,6 +159,27 @@ export const configSchema = Type.Object(
     registry: registrySchema,
     mirrors: mirrorsSchema,
     publish: publishSchema,
+    audit: Type.Object(
+      {
+        days: Type.Integer({
+          minimum: 1,
+          maximum: 36525,
+          default: 90,
+          description: 'How long records are kept.',
+        }),
+        rows: Type.Integer({
+          minimum: 1000,
+          maximum: 100_000_000,
+          default: 500_000,
+          description:
+            'How many records are kept at the most, of about 600 bytes: of withdrawals, bans and tokens 3 of 10, of uploads 5, of refusals the rest.',
+        }),
+      },
+      {
+        ...closed,
+        description: 'The audit trail: who did or tried what, from where.',
+      },
+    ),
     log: Type.Object(
       {
         level: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {

@@ -12,6 +12,7 @@ import type { Location } from '../reference/tree-path.ts'
 import { Refusal } from '../refusal.ts'
 import { readSignature } from '../signature/signature.ts'
 import type { Reading, Slot } from '../storage/storage.ts'
+import { originOf } from './audit.ts'
 import { type Authenticate, bringsToken, type Caller } from './authenticate.ts'
 import { sendRegistryError } from './registry-error.ts'
 import type { App } from './server.ts'
@@ -90,7 +91,7 @@ export function extensionRoutes(app: App, options: ExtensionOptions): void {
       const { name, blob } = readExtensionSignature(body, digest)
       requireFreeName(name, blob, location, await storage.slots(location))
       const { principal, actor } = request.caller as Caller
-      const upload = { bytes: blob, principal, actor, repository, digest }
+      const upload = { bytes: blob, principal, actor, origin: originOf(request), repository, digest }
       const { outcome, signature, warnings } = await admit(upload)
       const { id, slot, sha256 } = signature
       request.log.info(

@@ -1,11 +1,5 @@
 import { STATUS_CODES } from 'node:http'
-import type {
-  FastifyBaseLogger,
-  FastifyError,
-  FastifyReply,
-  FastifyRequest,
-  FastifySchemaValidationError,
-} from 'fastify'
+import type { FastifyError, FastifyReply, FastifyRequest, FastifySchemaValidationError } from 'fastify'
 import { withoutSecrets } from '../access/token.ts'
 import { Refusal, type RefusalCode, refusalStatus } from '../refusal.ts'
 
@@ -29,7 +23,8 @@ export function retryAfter(error: Error): string {
 }
 
 export function sendProblem(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void {
-  const problem = problemOf(error, request.log)
+  const problem = problemOf(error)
+  if (problem.code === 'internal') request.log.error({ err: error }, 'a request failed')
   const { method, caller } = request
   const path = withoutSecrets(request.url.split('?', 1)[0] ?? '')
   const { status, code, detail } = problem
@@ -56,13 +51,13 @@ export function badParameter(fault: FastifySchemaValidationError | undefined): R
   return new Refusal('bad-request', `The parameter "${name}" ${expected ?? 'is not as it should be'}`)
 }
 
-function problemOf(error: FastifyError | Error, log: FastifyBaseLogger): Problem {
+/** What is no refusal is a fault of ours, and says nothing to the caller. */
+export function problemOf(error: FastifyError | Error): Problem {
   if (error instanceof Refusal) return problem(error.code, error.message)
   const { code, statusCode = 500 } = error as FastifyError
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
     return problem('too-large', 'The body is larger than a signature may be here')
   if (statusCode < 500) return problem('bad-request', error.message)
-  log.error({ err: error }, 'a request failed')
   return { ...problem('bad-request', 'The server failed; its log says why'), ...internal }
 }
 

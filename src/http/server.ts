@@ -15,10 +15,13 @@ import fastify, {
   type RawServerDefault,
 } from 'fastify'
 import type { Admit } from '../admission/admit.ts'
+import type { Trail } from '../admission/trail.ts'
 import { normaliseUrlPath } from '../reference/tree-path.ts'
 import { Refusal } from '../refusal.ts'
+import type { AuditTrail } from '../storage/audit.ts'
 import type { Sources } from '../storage/sources.ts'
 import type { Reading, Tokens } from '../storage/storage.ts'
+import { auditRoutes, noteRefusals, notingPresent } from './audit.ts'
 import { authenticator, readersBy } from './authenticate.ts'
 import { changeRoutes } from './changes.ts'
 import { isFlood, rawServer, refuseGarbage } from './connections.ts'
@@ -53,8 +56,10 @@ const closeMilliseconds = 20_000
 const sweepMilliseconds = 20
 
 export interface LookasideServerOptions {
-  storage: Reading & Pick<Tokens, 'token'> & Pick<Sources, 'sources'>
+  storage: Reading & Pick<Tokens, 'token'> & Pick<Sources, 'sources'> & Pick<AuditTrail, 'audit'>
   admit: Admit
+  /** Hears of what is refused, and of what was there already. */
+  trail: Trail
   withdrawals: WithdrawalsOptions['withdrawals']
   gates: Omit<GatesOptions, 'readers'>
   mirrors: MetricsOptions['mirrors']
@@ -80,7 +85,8 @@ export interface LookasideServer {
 }
 
 export async function buildServer(options: LookasideServerOptions): Promise<LookasideServer> {
-  const { storage, admit, log, clock, uploads, registry, origin } = options
+  const { storage, trail, log, clock, uploads, registry, origin } = options
+  const admit = notingPresent(options.admit, trail)
   const reads = await startReads({
     storage,
     cache: slotCache(cacheBytes),
@@ -130,11 +136,13 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
     reply.header('Allow', 'GET, HEAD, PUT')
     throw new Refusal('method-not-allowed', `${request.method} is not for the tree`)
   })
+  noteRefusals(app, trail)
   const authenticate = authenticator(storage, clock)
   uploadRoutes(app, { admit, authenticate, maxBytes: uploads.maxBytes, origin })
   const readers = readersBy(authenticate, options.reads.private)
   signatureRoutes(app, { storage, readers, origin })
   changeRoutes(app, { storage, readers })
+  auditRoutes(app, { storage, authenticate })
   withdrawalRoutes(app, { withdrawals: options.withdrawals, storage, authenticate, readers, origin })
   listingRoutes(app, { storage, readers, reads: options.reads, clock })
   gateRoutes(app, { ...options.gates, readers })

@@ -4,6 +4,7 @@ import type { Admit } from '../admission/admit.ts'
 import { parseRepository } from '../reference/repository.ts'
 import { normaliseUrlPath, parseSlotPath } from '../reference/tree-path.ts'
 import { Refusal } from '../refusal.ts'
+import { originOf } from './audit.ts'
 import type { Authenticate, Caller } from './authenticate.ts'
 import { signatureDocument, slotUrl } from './document.ts'
 import { treePrefix } from './reads.ts'
@@ -42,7 +43,14 @@ export function uploadRoutes(app: App, { admit, authenticate, maxBytes, origin }
     ) => {
       const { principal, actor } = request.caller as Caller
       const bytes = (request.body as Buffer | undefined) ?? new Uint8Array()
-      const { outcome, signature, claim, warnings } = await admit({ ...wanted, bytes, principal, actor })
+      const from = originOf(request)
+      const { outcome, signature, claim, warnings } = await admit({
+        ...wanted,
+        bytes,
+        principal,
+        actor,
+        origin: from,
+      })
       const { id, repository, digest, slot } = signature
       request.log.info(
         { outcome, id, repository, digest, slot, actor, ...(warnings.length && { warnings }) },

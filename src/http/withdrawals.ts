@@ -5,6 +5,7 @@ import { parseDigest } from '../reference/digest.ts'
 import { parseRepository } from '../reference/repository.ts'
 import { Refusal } from '../refusal.ts'
 import type { Reading } from '../storage/storage.ts'
+import { originOf } from './audit.ts'
 import { type Authenticate, type Caller, type Readers, requireRead } from './authenticate.ts'
 import { Nullable, SignatureDocument, signatureDocument } from './document.ts'
 import type { App } from './server.ts'
@@ -79,7 +80,7 @@ export function withdrawalRoutes(app: App, options: WithdrawalsOptions): void {
 
     const order = (request: FastifyRequest, reason = ''): Order => {
       const { principal, actor } = request.caller as Caller
-      return { principal, actor, reason }
+      return { principal, actor, origin: originOf(request), reason }
     }
 
     const tell = (request: FastifyRequest, { reason, actor }: Order, { withdrawn }: Withdrawn) => {
@@ -192,8 +193,8 @@ export function withdrawalRoutes(app: App, options: WithdrawalsOptions): void {
       { schema: { params: Key, response: { 200: Key } } },
       async (request) => {
         const fingerprint = fingerprintOf(request.params.fingerprint)
-        const { principal, actor } = order(request)
-        await withdrawals.unban({ principal, actor, fingerprint })
+        const { principal, actor, origin } = order(request)
+        await withdrawals.unban({ principal, actor, origin, fingerprint })
         request.log.info({ fingerprint, actor }, 'ban lifted')
         return { fingerprint }
       },

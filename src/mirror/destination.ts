@@ -2,9 +2,11 @@ import { createHash } from 'node:crypto'
 import { type Principal, parseScope } from '../access/principal.ts'
 import type { Admit } from '../admission/admit.ts'
 import { isOfOneSignature, newContribution } from '../admission/contribution.ts'
+import type { Trail } from '../admission/trail.ts'
 import type { MirrorConfig } from '../config/config.ts'
 import { Refusal } from '../refusal.ts'
 import { readSignature } from '../signature/signature.ts'
+import type { Origin } from '../storage/audit.ts'
 import type { Sources } from '../storage/sources.ts'
 import type { Reading } from '../storage/storage.ts'
 import type { MirrorNotes } from './notes.ts'
@@ -21,9 +23,13 @@ export interface DestinationOptions {
   mirror: MirrorPlace
   notes: MirrorNotes
   status: StatusKeeper
+  /** Hears of what is refused. */
+  trail: Trail
   graceSeconds: number
   clock: () => number
 }
+
+const origin: Origin = { door: 'mirror', address: null, request: null }
 
 const refusalsKept = 5
 const whereLength = 400
@@ -45,7 +51,7 @@ function actorOf(from: string): string {
 
 /** Where a source fills this data folder: through admission, and nowhere but below its prefix. */
 export function destination(options: DestinationOptions): Destination {
-  const { storage, admit, mirror, notes, status: keeper, graceSeconds } = options
+  const { storage, admit, mirror, notes, status: keeper, trail, graceSeconds } = options
   const { from, prefix } = mirror
   const source = sourceName(mirror)
   const actor = actorOf(from)
@@ -54,7 +60,7 @@ export function destination(options: DestinationOptions): Destination {
     storage,
     source,
     prefix,
-    why: { actor, reason: 'the source has it no more', graceSeconds },
+    why: { actor, reason: 'the source has it no more', graceSeconds, origin },
     onRemoved: (count) => keeper.update({ removed: keeper.current().removed + count }),
   })
   /** What the source had contributed when the round began. */
@@ -63,6 +69,8 @@ export function destination(options: DestinationOptions): Destination {
   const refuse = (where: string, why: Refusal) => {
     const { refused, refusals } = keeper.current()
     const { code } = why
+    const detail = `${where}: ${oneLine(why)}`
+    trail.note({ ...why.about, event: 'refused', actor, origin, code, detail })
     const refusal = { where: where.slice(0, whereLength), code, detail: oneLine(why) }
     keeper.update({
       refused: { ...refused, [code]: (refused[code] ?? 0) + 1 },
@@ -77,6 +85,7 @@ export function destination(options: DestinationOptions): Destination {
       bytes,
       principal,
       actor,
+      origin,
       repository: contribution.here(repository),
       digest,
       ...(identity !== undefined && { identity }),

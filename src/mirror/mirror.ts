@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { type AdmissionRules, admission } from '../admission/admit.ts'
+import { newTrail } from '../admission/trail.ts'
 import type { MirrorConfig } from '../config/config.ts'
 import type { Keyring } from '../openpgp/keyring.ts'
 import { Refusal } from '../refusal.ts'
@@ -68,6 +69,7 @@ export async function runMirror(
   const lease = await takeLease(storage, source, options)
   if (!lease) return newStatus(mirror.from, mirror.prefix)
   const status = statusKeeper(storage, source, await statusAtStart(storage, mirror))
+  const trail = newTrail({ write: storage.record, clock })
   let stop = () => {}
   try {
     const trust = await followPolicy(mirror, options)
@@ -76,7 +78,10 @@ export async function runMirror(
     const notes = await openNotes(storage, source, clock)
     const tell = teller(mirror.from, options.onNews)
     const run: Run = { mirror, options, status, notes, tell, userAgent, clock }
-    const target = reporting(destination({ storage, admit, mirror, notes, status, graceSeconds, clock }), run)
+    const target = reporting(
+      destination({ storage, admit, mirror, notes, status, trail, graceSeconds, clock }),
+      run,
+    )
     await keepCopying(() => copyOnce(target, run), run)
     return status.current()
   } catch (error) {
@@ -84,6 +89,7 @@ export async function runMirror(
     throw error
   } finally {
     stop()
+    await trail.close()
     await status.close()
     lease.release()
   }

@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { type AdmissionRules, admission } from '../../src/admission/admit.ts'
 import { adoptForeignTree, importPath } from '../../src/admission/adopt.ts'
 import { formatLocation } from '../../src/reference/tree-path.ts'
+import { commandLine } from '../../src/storage/audit.ts'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { folderWriter } from '../../src/tree/folder-writer.ts'
@@ -147,7 +148,14 @@ test('a single file is taken in at its usual place', async () => {
 
 async function upload({ admit }: ReturnType<typeof open>, bytes: Buffer, repository: string | null = null) {
   const principal = { name: 'x', scopes: [{ action: 'admin' } as const] }
-  await admit({ bytes, principal, actor: 'x', repository: repository as never, digest: null })
+  await admit({
+    bytes,
+    principal,
+    actor: 'x',
+    origin: commandLine,
+    repository: repository as never,
+    digest: null,
+  })
 }
 
 test('the tree of a new database is not adopted, and one of this database is left alone', async () => {

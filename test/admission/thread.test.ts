@@ -5,6 +5,7 @@ import Database from 'better-sqlite3'
 import { type AdmissionLimits, startAdmission } from '../../src/admission/thread.ts'
 import { parseDigest } from '../../src/reference/digest.ts'
 import type { Refusal } from '../../src/refusal.ts'
+import { commandLine } from '../../src/storage/audit.ts'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import { newBlob } from '../signing.ts'
 import { temporaryFolder } from '../temporary.ts'
@@ -32,6 +33,7 @@ async function open(limits: AdmissionLimits) {
       bytes: newBlob({ digest }),
       principal: { name, scopes: [{ action: 'admin' }] },
       actor: name,
+      origin: commandLine,
       repository: null,
       digest: null,
     })

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { admission } from '../../src/admission/admit.ts'
 import { verdictKeeper } from '../../src/admission/verdicts.ts'
 import { type Keyring, readKeyring } from '../../src/openpgp/keyring.ts'
+import { commandLine } from '../../src/storage/audit.ts'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import {
@@ -43,7 +44,14 @@ async function storeUntried(storage: Storage, count: number, by: typeof alice): 
   for (let tag = 0; tag < count; tag++) {
     const claim = claimOf({ reference: `registry.example.com/team/app:${tag}`, digest: exampleDigest() })
     const bytes = forgeMessage(by.key, Buffer.from(claim))
-    await admit({ bytes, principal: admin, actor: 'test', repository: null, digest: null })
+    await admit({
+      bytes,
+      principal: admin,
+      actor: 'test',
+      origin: commandLine,
+      repository: null,
+      digest: null,
+    })
   }
 }
 

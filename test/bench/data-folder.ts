@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { admission } from '../../src/admission/admit.ts'
 import { parseDigest } from '../../src/reference/digest.ts'
 import { formatLocation } from '../../src/reference/tree-path.ts'
+import { commandLine } from '../../src/storage/audit.ts'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import { folderWriter } from '../../src/tree/folder-writer.ts'
 import { project } from '../../src/tree/projector.ts'
@@ -39,7 +40,14 @@ export async function fillDataFolder(
     const admit = admission(storage, { digestViews: [], sigstoreJson: false })
     const principal = { name: 'bench', scopes: [{ action: 'admin' as const }] }
     const append = (digest: string) =>
-      admit({ bytes: newBlob(digest), principal, actor: 'bench', repository: null, digest: null })
+      admit({
+        bytes: newBlob(digest),
+        principal,
+        actor: 'bench',
+        origin: commandLine,
+        repository: null,
+        digest: null,
+      })
     const { seq } = await storage.head()
     for (let done = Math.ceil(seq / signaturesPerDigest); done < digests; done += batch) {
       const some = Array.from({ length: Math.min(batch, digests - done) }, newDigest)

@@ -3,6 +3,7 @@ import { type BundleImportOptions, type BundleReport, importBundle } from '../..
 import { readBundle } from '../../src/bundle/read.ts'
 import type { Wanted } from '../../src/bundle/select.ts'
 import { draftBundle } from '../../src/bundle/write.ts'
+import { commandLine } from '../../src/storage/audit.ts'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { newBlob } from '../signing.ts'
@@ -38,7 +39,14 @@ export function newStore(rules: Partial<AdmissionRules> = {}): Store {
               reference: `registry.example.com/${what.repository ?? 'team/app'}:1`,
               ...(what.digest && { digest: what.digest }),
             })
-      const upload = { bytes, principal: uploader, actor: 'tester', repository: null, digest: null }
+      const upload = {
+        bytes,
+        principal: uploader,
+        actor: 'tester',
+        origin: commandLine,
+        repository: null,
+        digest: null,
+      }
       return (await admit(upload)).signature.id
     },
     withdraw: async (...ids) =>

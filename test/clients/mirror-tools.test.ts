@@ -8,6 +8,7 @@ import { admission } from '../../src/admission/admit.ts'
 import type { Digest } from '../../src/reference/digest.ts'
 import { parseRepository } from '../../src/reference/repository.ts'
 import { formatSlotPath } from '../../src/reference/tree-path.ts'
+import { commandLine } from '../../src/storage/audit.ts'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import { newBlob, newDigest } from '../bench/data-folder.ts'
 import { eventually } from '../eventually.ts'
@@ -38,6 +39,7 @@ async function add({ repository, digest }: Place): Promise<number> {
     bytes: newBlob(digest),
     principal: { name: 'signer', scopes: [{ action: 'admin' }] },
     actor: 'signer',
+    origin: commandLine,
     repository: parseRepository(repository),
     digest,
   })

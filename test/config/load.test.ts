@@ -21,6 +21,7 @@ test('without any source the defaults hold', (t) => {
     registry: { delegate: false, anonymous: false },
     mirrors: [],
     publish: [],
+    audit: { days: 90, rows: 500_000 },
     log: { level: 'info' },
     warnings: [],
   }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { admission } from '../../src/admission/admit.ts'
+import { newTrail } from '../../src/admission/trail.ts'
 import { destination } from '../../src/mirror/destination.ts'
 import { newFetch } from '../../src/mirror/fetch.ts'
 import { openNotes } from '../../src/mirror/notes.ts'
@@ -45,7 +46,9 @@ export async function newStaticCopy(
   const notes = await openNotes(storage, source, clock)
   const status = statusKeeper(storage, source, newStatus(from, ''))
   closing.unshift(() => status.close())
-  const target = destination({ storage, admit, mirror, notes, status, graceSeconds: 0, clock })
+  const trail = newTrail({ write: storage.record, clock })
+  closing.unshift(() => trail.close())
+  const target = destination({ storage, admit, mirror, notes, status, trail, graceSeconds: 0, clock })
   return {
     fetch,
     storage,

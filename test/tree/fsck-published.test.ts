@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { admission } from '../../src/admission/admit.ts'
 import { formatLocation } from '../../src/reference/tree-path.ts'
+import { commandLine } from '../../src/storage/audit.ts'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import { folderWriter } from '../../src/tree/folder-writer.ts'
 import { fsck } from '../../src/tree/fsck.ts'
@@ -25,6 +26,7 @@ async function published(directory = join(temporaryFolder(), 'site')) {
       bytes: newBlob({ digest: digest(letter) }),
       principal,
       actor: 'test',
+      origin: commandLine,
       repository: null,
       digest: null,
     })

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import Database from 'better-sqlite3'
 import { admission } from '../../src/admission/admit.ts'
 import { formatLocation } from '../../src/reference/tree-path.ts'
+import { commandLine } from '../../src/storage/audit.ts'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import { folderWriter } from '../../src/tree/folder-writer.ts'
 import { fsck } from '../../src/tree/fsck.ts'
@@ -20,7 +21,8 @@ async function written() {
   const tree = treeOf(folder)
   const admit = admission(storage, { digestViews: [], sigstoreJson: false })
   const principal = { name: 'test', scopes: [{ action: 'admin' as const }] }
-  const add = (bytes: Buffer) => admit({ bytes, principal, actor: 'test', repository: null, digest: null })
+  const add = (bytes: Buffer) =>
+    admit({ bytes, principal, actor: 'test', origin: commandLine, repository: null, digest: null })
   for (const letter of ['a', 'b', 'c'])
     for (let count = 0; count < 3; count++) await add(newBlob({ digest: digest(letter) }))
   const events = { onPosition: () => {}, onSetAside: () => {} }
