@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { Command } from 'commander'
-import { type ImportReport, importPath } from '../admission/adopt.ts'
+import { type ImportReport, importEntries, importPath } from '../admission/adopt.ts'
 import { isBundleFile } from '../bundle/file.ts'
 import { type BundleReport, importBundle } from '../bundle/import.ts'
 import { readBundle } from '../bundle/read.ts'
@@ -11,9 +11,11 @@ import { readKeyring } from '../openpgp/keyring.ts'
 import { maxKeyringSize } from '../openpgp/keyring-file.ts'
 import { parseRepository } from '../reference/repository.ts'
 import { Refusal } from '../refusal.ts'
+import { commandLine } from '../storage/audit.ts'
 import type { Storage } from '../storage/storage.ts'
 import { type Cli, note, print, printJson } from './cli.ts'
 import { type ExitCode, exit } from './exit.ts'
+import { operator } from './operator.ts'
 import { configOf, type DataOptions, onDataFolder } from './options.ts'
 import { printable } from './printable.ts'
 import { counter, type Progress } from './progress.ts'
@@ -99,9 +101,20 @@ async function takeDocroot(
     onProgress: progress.update,
   })
   progress.stop()
+  const { added, present, refused } = report
+  const by = operator()
+  await storage.record([
+    ...importEntries(refused, by),
+    { ...by, event: 'imported', detail: countsOf(path, { added, present, leftOut: refused.length }) },
+  ])
   if (json) printJson(report)
   else tellDocroot(report)
   return report.refused.length
+}
+
+function countsOf(what: string, counts: { added: number; present: number; leftOut: number }): string {
+  const { added, present, leftOut } = counts
+  return `${what}: ${added} added, ${present} already there, ${leftOut} left out`
 }
 
 function tellDocroot(report: ImportReport): void {
@@ -140,6 +153,14 @@ async function takeBundle(
       onProgress: progress.update,
     })
     progress.stop()
+    const by = { ...operator(), origin: { ...commandLine, door: 'bundle' as const } }
+    const refused = report.refused.map(({ repository, digest, identity, code, detail }) => {
+      return { path: `${repository}@${digest} (identity ${identity})`, code, detail }
+    })
+    await storage.record([
+      ...importEntries(refused, by),
+      { ...by, event: 'imported', detail: countsOf(`bundle of ${report.epoch}`, report) },
+    ])
     if (options.json) printJson({ ...report, signedBy })
     else tellBundle(report, signedBy)
     return report.leftOut

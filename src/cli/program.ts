@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { Refusal } from '../refusal.ts'
+import { auditCommand } from './audit.ts'
 import { backupCommand } from './backup.ts'
 import { banKeyCommand } from './ban-key.ts'
 import { type Cli, note } from './cli.ts'
@@ -48,6 +49,7 @@ export async function runProgram(argv: string[], cli: Cli): Promise<ExitCode> {
     withdrawCommand,
     reinstateCommand,
     banKeyCommand,
+    auditCommand,
     exportCommand,
     mirrorCommand,
     importCommand,

@@ -6,6 +6,7 @@ import { Refusal } from '../refusal.ts'
 import type { Storage, TokenRecord } from '../storage/storage.ts'
 import { type Cli, note, print, printJson } from './cli.ts'
 import { type ExitCode, exit } from './exit.ts'
+import { operator } from './operator.ts'
 import { configOf, type DataOptions, onDataFolder } from './options.ts'
 import { printable } from './printable.ts'
 
@@ -71,7 +72,7 @@ async function create(storage: Storage, { name, allow, expires, json }: CreateOp
     expires: expires ? created + parseDuration(expires) * 1000 : null,
     revoked: null,
   }
-  await storage.addToken(record)
+  await storage.addToken(record, operator())
   if (json) printJson({ token, ...tokenDocument(record) })
   else print(token)
   return exit.done
@@ -91,7 +92,7 @@ async function list(storage: Storage, json: boolean | undefined): Promise<ExitCo
 }
 
 async function revoke(storage: Storage, id: string): Promise<ExitCode> {
-  if (await storage.revokeToken(id, Date.now())) return exit.done
+  if (await storage.revokeToken(id, Date.now(), operator())) return exit.done
   note(`There is no token ${id} that is not revoked.`)
   return exit.no
 }
