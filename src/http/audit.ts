@@ -44,11 +44,9 @@ export function originOf({ method, url, ip, id }: FastifyRequest): Origin {
  * The one place that knows of every refusal by HTTP, whatever the door: all that asks for a change, and credentials that
  * are not good for anything else.
  */
-export function noteRefusals(app: App, trail: Trail): void {
-  app.addHook('onError', async (request, _reply, error) => {
-    const event = eventOf(request, error)
-    if (event) trail.note(refusalOf(request, error, event))
-  })
+export function noteRefusal(trail: Trail, request: FastifyRequest, error: FastifyError | Error): void {
+  const event = eventOf(request, error)
+  if (event) trail.note(refusalOf(request, error, event))
 }
 
 /** What is there already is no change, and no refusal. */
@@ -75,7 +73,7 @@ function eventOf({ method, url }: FastifyRequest, error: Error): AuditEvent | nu
 
 function refusalOf(request: FastifyRequest, error: FastifyError | Error, event: AuditEvent): AuditEntry {
   const { code, detail } = problemOf(error)
-  const query = request.query as Record<string, unknown>
+  const query = (request.query ?? {}) as Record<string, unknown>
   return {
     event,
     actor: request.caller?.actor ?? null,
@@ -94,7 +92,7 @@ function wantedBy({ url, query, params, subject }: FastifyRequest): Partial<Audi
   const path = url.startsWith(`/${treePrefix}`) ? normaliseUrlPath(url) : null
   const location = path && parseSlotPath(path.slice(treePrefix.length))?.location
   if (location) return { repository: location.name, digest: location.digest }
-  const { repository, digest } = query as Record<string, unknown>
+  const { repository, digest } = (query ?? {}) as Record<string, unknown>
   const { id } = (params ?? {}) as { id?: string }
   return {
     ...(typeof repository === 'string' && { repository: withoutSecrets(repository) }),

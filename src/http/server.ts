@@ -21,7 +21,7 @@ import { Refusal } from '../refusal.ts'
 import type { AuditTrail } from '../storage/audit.ts'
 import type { Sources } from '../storage/sources.ts'
 import type { Reading, Tokens } from '../storage/storage.ts'
-import { auditRoutes, noteRefusals, notingPresent } from './audit.ts'
+import { auditRoutes, noteRefusal, notingPresent } from './audit.ts'
 import { authenticator, readersBy } from './authenticate.ts'
 import { changeRoutes } from './changes.ts'
 import { isFlood, rawServer, refuseGarbage } from './connections.ts'
@@ -123,7 +123,10 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
       return server
     },
     clientErrorHandler: refuseGarbage,
-    frameworkErrors: sendError,
+    frameworkErrors: (error, request, reply) => {
+      noteRefusal(trail, request, error)
+      sendError(error, request, reply)
+    },
     schemaErrorFormatter: ([fault]) => badParameter(fault),
   }).withTypeProvider<TypeBoxTypeProvider>()
   app.decorateRequest('caller', null)
@@ -136,7 +139,7 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
     reply.header('Allow', 'GET, HEAD, PUT')
     throw new Refusal('method-not-allowed', `${request.method} is not for the tree`)
   })
-  noteRefusals(app, trail)
+  app.addHook('onError', async (request, _reply, error) => noteRefusal(trail, request, error))
   const authenticate = authenticator(storage, clock)
   uploadRoutes(app, { admit, authenticate, maxBytes: uploads.maxBytes, origin })
   const readers = readersBy(authenticate, options.reads.private)

@@ -46,8 +46,13 @@ test('every door has its refusals in the trail: who, from where, what and why', 
   await putObject(server, extensionPath('team/app', digest), extensionObject(junk, digest), {
     authorization: `Bearer ${signer}`,
   })
-  await query(server, '', signer.replace(/.$/, 'x'))
-  const records = await trail('from=2020-01-01', 11)
+  await query(
+    server,
+    '',
+    signer.replace(/.$/, (last) => (last === 'A' ? 'E' : 'A')),
+  )
+  await upload(extensionPath('team/%zz', digest), null, junk, 'PUT')
+  const records = await trail('from=2020-01-01', 12)
   const refused = records.filter(({ code }) => code !== null)
   const actor = `token:${idOf(signer)} tester`
   assert.deepEqual(
@@ -60,12 +65,16 @@ test('every door has its refusals in the trail: who, from where, what and why', 
       ['refused', 'POST', 'too-large', actor, null],
       ['refused', 'PUT', 'no-credentials', null, 'team/put'],
       ['refused', 'PUT', 'not-openpgp', actor, 'team/put'],
+      ['refused', 'extension', 'bad-request', null, null],
       ['refused', 'extension', 'not-openpgp', actor, 'team/app'],
       ['sign-in-refused', 'GET', 'bad-credentials', null, null],
     ].sort(),
   )
-  for (const { door, address, request, detail } of refused) {
-    assert.equal(address, ['extension', 'GET'].includes(door) ? '127.0.0.1' : '127.0.0.7')
+  for (const { door, address, request, detail, actor } of refused) {
+    assert.equal(
+      address,
+      door === 'GET' || (door === 'extension' && actor !== null) ? '127.0.0.1' : '127.0.0.7',
+    )
     assert.ok(request && detail)
   }
   const found = (code: string, door: string) =>

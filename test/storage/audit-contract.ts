@@ -126,7 +126,7 @@ export function auditContract(name: string, open: (clock?: () => number) => Open
       const pages = [found]
       for (let page = found; page.next !== null; pages.push(page))
         page = await storage.audit({ code: 'no-credentials', actor: 'rare', limit: 1000, after: page.next })
-      assert.equal(pages.length, 3)
+      assert.equal(pages.length, 6)
       assert.deepEqual(
         pages.flatMap(({ records }) => records.map(({ id }) => id)),
         [5001],
@@ -151,7 +151,8 @@ export function auditContract(name: string, open: (clock?: () => number) => Open
       time += 2 * 86_400_000
       await storage.record(Array.from({ length: 30 }, () => refusal()))
       assert.equal((await records(storage)).filter(({ actor }) => actor === null).length, 30)
-      assert.deepEqual((await events(storage)).slice(0, 3), ['uploaded', 'withdrawn', 'refused'])
+      // And one of any kind: in the end nothing is older than it may be.
+      assert.deepEqual(await events(storage), Array(30).fill('refused'))
     })
 
     test('cuts what is too long, and keeps what any character may be', async () => {

@@ -13,14 +13,18 @@ import type { Connection } from './connection.ts'
 const shares = [
   { share: 1, part: 0.3, of: 'withdrawals, bans, tokens' },
   { share: 2, part: 0.5, of: 'uploads' },
-  { share: 3, part: 0.15, of: 'refusals of known actors' },
-  { share: 4, part: 0.05, of: 'refusals of others' },
+  { share: 3, part: 0.1, of: 'refusals of known actors' },
+  { share: 4, part: 0.05, of: 'refusals of strangers' },
+  { share: 5, part: 0.05, of: 'what mirrors, bundles and old trees brought and was refused' },
 ] as const
 
 const uploads: ReadonlySet<AuditEvent> = new Set(['uploaded', 'present', 'superseded', 'removed'])
 const refusals: ReadonlySet<AuditEvent> = new Set(['refused', 'order-refused', 'sign-in-refused', 'left-out'])
 
-function shareOf({ event, actor }: AuditEntry): number {
+const sources: ReadonlySet<string> = new Set(['mirror', 'bundle', 'tree'])
+
+function shareOf({ event, actor, origin }: AuditEntry): number {
+  if (refusals.has(event) && sources.has(origin?.door ?? '')) return 5
   if (refusals.has(event)) return actor === null ? 4 : 3
   return uploads.has(event) ? 2 : 1
 }
@@ -31,10 +35,10 @@ const usualLimits: AuditLimits = { days: 90, rows: 500_000 }
 const trimmedAtOnce = 2
 
 /** A page ends where so many were looked at: readers must not wait for it. */
-const maxExamined = 2000
+const maxExamined = 1000
 
 /** Processes write in nearly the order of time: where a stretch of time is asked for, the search begins so many rows before it. */
-const looseness = 1000
+const looseness = 500
 
 /** What clocks of processes on one machine may differ by, at the most. */
 const slackMilliseconds = 60_000
@@ -71,6 +75,7 @@ export function prepareAudit(db: Connection) {
   const oldest = db.prepare(
     `SELECT id, number, time FROM audit WHERE share = ? ORDER BY number LIMIT ${trimmedAtOnce}`,
   )
+  const first = db.prepare('SELECT id, time FROM audit ORDER BY id LIMIT 1')
   const remove = db.prepare('DELETE FROM audit WHERE id = ?')
   const limits = db.prepare("SELECT value FROM meta WHERE key = 'audit'").pluck()
   const setLimits = db.prepare(
@@ -103,9 +108,13 @@ export function prepareAudit(db: Connection) {
 
   const trim = (share: number, newest: number, time: number) => {
     const { days, rows } = currentLimits()
+    const since = time - days * dayMilliseconds
+    // Whatever share it is of: what nothing comes after any more goes too.
+    const { id, time: begun } = first.get() as { id: number; time: number }
+    if (begun < since) remove.run(id)
     const room = Math.max(1, Math.floor(rows * (shares.find((each) => each.share === share)?.part ?? 0)))
     for (const row of oldest.all(share) as { id: number; number: number; time: number }[]) {
-      const isDue = row.number <= newest - room || row.time < time - days * dayMilliseconds
+      const isDue = row.number <= newest - room || row.time < since
       if (!isDue || row.number === newest) return
       remove.run(row.id)
     }
