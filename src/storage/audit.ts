@@ -154,11 +154,12 @@ const longest = {
   reason: 1000,
 }
 
-const cut = (text: string | undefined | null, length: number): string | undefined =>
+function cut(text: string | undefined | null, length: number): string | undefined {
+  if (text === undefined || text === null) return undefined
+  if (text.length <= length && text.isWellFormed()) return text
   // A view into a long text would keep all of it in memory.
-  text === undefined || text === null
-    ? undefined
-    : Buffer.from(text.slice(0, length).toWellFormed()).toString()
+  return Buffer.from(text.slice(0, length).toWellFormed()).toString()
+}
 
 const hex = (text: string | undefined): string | undefined =>
   text !== undefined && /^[0-9a-f]{64}$/.test(text) ? text : undefined

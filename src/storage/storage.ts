@@ -22,9 +22,7 @@ export interface Storage extends Reading, Verdicts, Withdrawing, Sources, TreeBa
    *   not the stored one, which anybody can have spoilt, the new one supersedes it.
    * - Of valid signatures by one key with the same critical part, the latest is enough: it supersedes an earlier one
    *   that does not expire later. One that comes after the one that supersedes it is kept in the log and gets no slot.
-   *
    * - One that was removed is there again, with a row `reinstated` and the number it had.
-   *
    * What supersedes another takes its slots, with a second row in the log. As the time of a slot has whole seconds and
    * moves on with its content, that may wait for the next second. `signature` is what is served in the end.
    * @throws Refusal too-many-signatures, withdrawn, key-banned, disk-full, busy
@@ -157,9 +155,8 @@ export interface NewSignature {
   checks: readonly StoredCheck[]
   /** The fingerprint of the key by which it is valid at present; null: it supersedes nothing but worse copies. */
   validBy: string | null
-  /** Who put it there, as the log shows it: `token:<id> <name>`, `import`, … */
+  /** Who put it there, as the log shows it: `token:<id> <name>`, `import`, …; and from where, for the audit trail. */
   actor: string
-  /** For the audit trail. */
   origin?: Origin
   /** The source that has it, and the round it is seen in; absent: it was uploaded here. */
   source?: { name: string; round: number }

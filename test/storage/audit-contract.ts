@@ -17,9 +17,6 @@ const refusal = (about: Partial<AuditEntry> = {}): AuditEntry => ({
 
 const records = async (storage: Storage, query: Partial<AuditQuery> = {}) =>
   (await storage.audit({ limit: 1000, ...query })).records
-const events = async (storage: Storage, query: Partial<AuditQuery> = {}) =>
-  (await records(storage, query)).map(({ event }) => event)
-
 /** What the audit trail of every storage must do. `open` gives an empty one. */
 export function auditContract(name: string, open: (clock?: () => number) => Opened): void {
   describe(`the audit trail of ${name}`, () => {
@@ -143,16 +140,16 @@ export function auditContract(name: string, open: (clock?: () => number) => Open
       await other.record([refusal({ actor: 'token:1 ci' })])
       for (let times = 0; times < 10; times++)
         await other.record(Array.from({ length: 1000 }, () => refusal()))
-      assert.deepEqual(
-        (await records(storage, { limit: 100 })).map(({ event, actor }) => `${event} ${actor}`),
-        ['uploaded token:1 ci', 'withdrawn x', 'refused token:1 ci', ...Array(50).fill('refused null')],
-      )
-      // Each row that comes takes up to two old ones of its kind with it.
+      const kept = (await records(storage)).map(({ event, actor }) => `${event} ${actor}`)
+      assert.deepEqual(kept.slice(0, 3), ['uploaded token:1 ci', 'withdrawn x', 'refused token:1 ci'])
+      // The share of strangers, and what comes between two trims.
+      const ofStrangers = kept.slice(3)
+      assert.ok(ofStrangers.every((line) => line === 'refused null'))
+      assert.ok(ofStrangers.length >= 50 && ofStrangers.length < 66, `${ofStrangers.length} rows`)
       time += 2 * 86_400_000
-      await storage.record(Array.from({ length: 30 }, () => refusal()))
-      assert.equal((await records(storage)).filter(({ actor }) => actor === null).length, 30)
-      // And one of any kind: in the end nothing is older than it may be.
-      assert.deepEqual(await events(storage), Array(30).fill('refused'))
+      await storage.record(Array.from({ length: 64 }, () => refusal()))
+      // Nothing of any kind is older than it may be.
+      assert.ok((await records(storage)).every((record) => record.time === time))
     })
 
     test('cuts what is too long, and keeps what any character may be', async () => {

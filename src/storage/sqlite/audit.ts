@@ -31,8 +31,11 @@ function shareOf({ event, actor, origin }: AuditEntry): number {
 
 const usualLimits: AuditLimits = { days: 90, rows: 500_000 }
 
-/** With each row that comes: enough to get smaller where the limits do, and no more work for one than for another. */
-const trimmedAtOnce = 2
+/**
+ * With each so many rows of a share, twice as many old ones may go: enough to get smaller where the limits do, and no more
+ * work at one time than at another.
+ */
+const trimmedEach = 16
 
 /** A page ends where so many were looked at: readers must not wait for it. */
 const maxExamined = 1000
@@ -58,7 +61,7 @@ const conditions: { field: Field; condition: string }[] = [
       AND substr(actor, 1, instr(actor || ' ', ' ') - 1) = substr(@value, 1, instr(@value || ' ', ' ') - 1)`,
   },
   { field: 'repository', condition: 'repository = @value' },
-  { field: 'event', condition: 'event = @value' },
+  { field: 'event', condition: "event <> 'uploaded' AND event = @value" },
 ]
 
 const columns = `id, time, since, event, count, door, address, request, actor, repository, digest,
@@ -73,18 +76,18 @@ export function prepareAudit(db: Connection) {
   )
   const last = db.prepare('SELECT number FROM audit WHERE share = ? ORDER BY number DESC LIMIT 1').pluck()
   const oldest = db.prepare(
-    `SELECT id, number, time FROM audit WHERE share = ? ORDER BY number LIMIT ${trimmedAtOnce}`,
+    `SELECT id, number, time FROM audit WHERE share = ? ORDER BY number LIMIT ${2 * trimmedEach}`,
   )
-  const first = db.prepare('SELECT id, time FROM audit ORDER BY id LIMIT 1')
+  const first = db.prepare(
+    `SELECT id, 9000000000000000 AS number, time FROM audit ORDER BY id LIMIT ${2 * trimmedEach}`,
+  )
   const remove = db.prepare('DELETE FROM audit WHERE id = ?')
   const limits = db.prepare("SELECT value FROM meta WHERE key = 'audit'").pluck()
   const setLimits = db.prepare(
     "INSERT INTO meta VALUES ('audit', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
   )
-  const firstFrom = db.prepare('SELECT id FROM audit WHERE time >= ? ORDER BY time, id LIMIT 1').pluck()
-  const lastBefore = db
-    .prepare('SELECT id FROM audit WHERE time < ? ORDER BY time DESC, id DESC LIMIT 1')
-    .pluck()
+  const edges = db.prepare('SELECT (SELECT min(id) FROM audit) AS first, (SELECT max(id) FROM audit) AS last')
+  const timeFrom = db.prepare('SELECT time FROM audit WHERE id >= ? ORDER BY id LIMIT 1').pluck()
 
   const inOrder = (condition: string, index = '') => ({
     oldestFirst: db.prepare(
@@ -109,31 +112,28 @@ export function prepareAudit(db: Connection) {
   const trim = (share: number, newest: number, time: number) => {
     const { days, rows } = currentLimits()
     const since = time - days * dayMilliseconds
-    // Whatever share it is of: what nothing comes after any more goes too.
-    const { id, time: begun } = first.get() as { id: number; time: number }
-    if (begun < since) remove.run(id)
-    const room = Math.max(1, Math.floor(rows * (shares.find((each) => each.share === share)?.part ?? 0)))
-    for (const row of oldest.all(share) as { id: number; number: number; time: number }[]) {
-      const isDue = row.number <= newest - room || row.time < since
-      if (!isDue || row.number === newest) return
-      remove.run(row.id)
+    const room = Math.floor(rows * (shares.find((each) => each.share === share)?.part ?? 0))
+    // The oldest of any share too: what nothing comes after any more must not stay.
+    for (const row of [...(oldest.all(share) as Old[]), ...(first.all() as Old[])])
+      if (row.number <= newest - room || row.time < since) remove.run(row.id)
+  }
+
+  /** The first row of about that time, or later: rows are in nearly the order of time. */
+  const seek = (time: number): number => {
+    let { first: low, last: high } = edges.get() as { first: number; last: number }
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2)
+      if ((timeFrom.get(middle) as number) < time) low = middle + 1
+      else high = middle
     }
+    return low
   }
 
   /** Where rows from a time on, or before one, can begin. */
   const startOf = ({ from, to, newestFirst, after }: AuditQuery): number => {
-    if (newestFirst) {
-      const edge =
-        to === undefined
-          ? Number.MAX_SAFE_INTEGER
-          : ((lastBefore.get(to) as number | undefined) ?? 0) + looseness
-      return Math.min(after ?? Number.MAX_SAFE_INTEGER, edge)
-    }
-    const edge =
-      from === undefined
-        ? 0
-        : ((firstFrom.get(from) as number | undefined) ?? Number.MAX_SAFE_INTEGER) - looseness
-    return Math.max(after ?? 0, edge)
+    if (!newestFirst) return Math.max(after ?? 0, from === undefined ? 0 : seek(from) - looseness)
+    const end = to === undefined ? Number.MAX_SAFE_INTEGER : seek(to) + looseness
+    return Math.min(after ?? Number.MAX_SAFE_INTEGER, end)
   }
 
   return {
@@ -149,14 +149,14 @@ export function prepareAudit(db: Connection) {
         ...[repository ?? null, digest ?? null, octets(identity), octets(sha256)],
         ...[code ?? null, detail ?? null, signature ?? null, change ?? null, reason ?? null],
       )
-      trim(share, number, time)
+      if (number % trimmedEach === 0) trim(share, number, time)
     },
 
     setLimits: (wanted: AuditLimits): void => void setLimits.run(JSON.stringify(wanted)),
 
     page(query: AuditQuery): AuditPage {
       const { limit, newestFirst = false } = query
-      const lead = conditions.find(({ field }) => query[field] !== undefined)?.field
+      const lead = conditions.find(({ field }) => isLead(field, query))?.field
       const statements = (lead && byField.get(lead)) ?? all
       const bound = { after: startOf(query), ...(lead && { value: query[lead] }) }
       const rows = statements[newestFirst ? 'newestFirst' : 'oldestFirst'].iterate(
@@ -179,7 +179,18 @@ export function prepareAudit(db: Connection) {
   }
 }
 
+interface Old {
+  id: number
+  number: number
+  time: number
+}
+
 export type Audit = ReturnType<typeof prepareAudit>
+
+/** Uploads are so many that no index leads to them. */
+function isLead(field: Field, query: AuditQuery): boolean {
+  return query[field] !== undefined && !(field === 'event' && query.event === 'uploaded')
+}
 
 const octets = (hex: string | undefined): Buffer | null =>
   hex === undefined ? null : Buffer.from(hex, 'hex')
