@@ -12,6 +12,7 @@ import { type UpstreamRegistry, upstreamRegistry } from './bridge/registry.ts'
 import { runProgram } from './cli/program.ts'
 import type { RunningServer } from './cli/serve.ts'
 import { version } from './cli/version.ts'
+import { servingProcesses } from './cli/worker-questions.ts'
 import type { Config } from './config/config.ts'
 import { originOf } from './config/origin.ts'
 import { buildServer, type LookasideServerOptions } from './http/server.ts'
@@ -24,7 +25,9 @@ import { openSqlite } from './storage/sqlite/sqlite.ts'
 import type { Storage } from './storage/storage.ts'
 import { type Certificates, certificateFromFiles, certificateFromPrivateCa } from './tls/serve.ts'
 import { folderWriter } from './tree/folder-writer.ts'
+import { type NamedTree, treeLags } from './tree/lag.ts'
 import { isForeign } from './tree/projector.ts'
+import { publishedTree } from './tree/published.ts'
 import { type ProjectorMessage, startProjector } from './tree/thread.ts'
 import { treeLease, treeOf } from './tree/tree.ts'
 import { loadOperatorTrust, type TrustSettings } from './trust/operator.ts'
@@ -120,7 +123,14 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       withdrawals: nudging(admitting.withdrawals, () => projector?.nudge()),
       registry: registryOptions(config, upstream),
       gates: { ask: admitting.ask, repositoryOf: (image) => repositoryOf(image, rules.registries) },
-      mirrors: config.mirrors,
+      observed: {
+        mirrors: config.mirrors,
+        depth: admitting.depth,
+        probe: admitting.probe,
+        lags: treeLags(storage, treesOf(config), Date.now),
+        version,
+        processes: servingProcesses(),
+      },
       log,
       clock: Date.now,
       tls: certificates?.options ?? null,
@@ -137,6 +147,14 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     await close()
     throw error
   }
+}
+
+/** All that are written. */
+function treesOf({ tree, publish, data }: Config): NamedTree[] {
+  return [
+    ...(tree.enabled ? [{ name: 'tree', tree: treeOf(data) }] : []),
+    ...publish.map(({ directory }) => ({ name: directory, tree: publishedTree(directory) })),
+  ]
 }
 
 async function upstreamOf({

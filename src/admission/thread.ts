@@ -29,6 +29,7 @@ export type AdmissionWork =
   | { kind: 'admit'; upload: Upload }
   | { kind: 'ask'; question: GateQuestion }
   | { kind: 'record'; entries: readonly AuditEntry[] }
+  | { kind: 'probe' }
   | {
       [Verb in keyof Withdrawals]: { kind: Verb; order: Parameters<Withdrawals[Verb]>[0] }
     }[keyof Withdrawals]
@@ -36,7 +37,17 @@ export type AdmissionWork =
 /** What comes in one turn of the event loop comes in one message, and so do the answers to what was committed together. */
 export type AdmissionRequest = readonly (AdmissionWork & { number: number })[] | 'close'
 
-export type AdmissionResult = Admitted | GateAnswer | Awaited<ReturnType<Withdrawals[keyof Withdrawals]>>
+export type AdmissionResult =
+  | Admitted
+  | GateAnswer
+  | AdmissionHealth
+  | Awaited<ReturnType<Withdrawals[keyof Withdrawals]>>
+
+/** Of a thread that works, with a database that it can write. */
+export interface AdmissionHealth {
+  /** Policies, by their files, that cannot be used as they are: the last good ones are in force. */
+  brokenPolicies: string[]
+}
 
 export type AdmissionAnswer = { number: number } & (
   | { result: AdmissionResult }
@@ -77,6 +88,10 @@ export interface AdmissionThread {
   withdrawals: Withdrawals
   /** Commits are made on the thread, those of the audit trail too. */
   record: AuditTrail['record']
+  /** Commits something that means nothing. @throws Refusal disk-full, busy */
+  probe(): Promise<AdmissionHealth>
+  /** Uploads that wait for the thread, and that it has. */
+  depth(): { waiting: number; underWay: number }
   /** Finishes what is under way. */
   close(): Promise<void>
 }
@@ -212,6 +227,8 @@ export function startAdmission(
 
   return {
     admit,
+    probe: () => order({ kind: 'probe' }),
+    depth: () => ({ waiting: queue.size, underWay: uploads }),
     ask: (question) => questions.add(() => order({ kind: 'ask', question })),
     withdrawals: {
       withdraw: (work) => order({ kind: 'withdraw', order: work }),

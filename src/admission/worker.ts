@@ -91,6 +91,8 @@ function carryOut(work: AdmissionWork): Promise<AdmissionResult> {
       return ask(work.question)
     case 'record':
       return storage.record(work.entries)
+    case 'probe':
+      return storage.touch().then(() => ({ brokenPolicies: [...broken] }))
     case 'withdraw':
       return withdraw(work.order)
     case 'reinstate':

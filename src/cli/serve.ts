@@ -8,6 +8,7 @@ import { type Cli, print, programName } from './cli.ts'
 import { type ExitCode, exit } from './exit.ts'
 import { configOf, type DataOptions, onDataFolder } from './options.ts'
 import { tellServiceManager } from './service-manager.ts'
+import { handOnQuestions } from './worker-questions.ts'
 
 export interface RunningServer {
   /** Scheme and authority that clients use. */
@@ -119,6 +120,7 @@ const restartMilliseconds = 1000
 async function superviseWorkers(count: number, log: Logger): Promise<ExitCode> {
   // The kernel hands connections out: a primary that does so itself costs each of them a message.
   cluster.schedulingPolicy = cluster.SCHED_NONE
+  handOnQuestions(count)
   const started = new Set<number>()
   cluster.on('listening', ({ id }) => started.add(id))
   let stopping = false

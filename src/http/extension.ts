@@ -93,6 +93,7 @@ export function extensionRoutes(app: App, options: ExtensionOptions): void {
       const { principal, actor } = request.caller as Caller
       const upload = { bytes: blob, principal, actor, origin: originOf(request), repository, digest }
       const { outcome, signature, warnings } = await admit(upload)
+      request.admitted = outcome
       const { id, slot, sha256 } = signature
       request.log.info(
         { outcome, id, repository, digest, slot, actor, ...(warnings.length && { warnings }) },

@@ -28,9 +28,10 @@ export function sendProblem(error: FastifyError | Error, request: FastifyRequest
   const { method, caller } = request
   const path = withoutSecrets(request.url.split('?', 1)[0] ?? '')
   const { status, code, detail } = problem
+  request.refusedAs = code
   const level = status === 404 ? 'debug' : 'info'
   request.log[level](
-    { method, path, status, code, detail: withoutSecrets(detail), actor: caller?.actor },
+    { method, path, status, code, detail: withoutSecrets(detail), actor: caller?.actor, remote: request.ip },
     'refused',
   )
   reply.code(problem.status).type(problemType)

@@ -23,6 +23,16 @@ export interface ReadsOptions {
   /** Unix milliseconds. */
   clock(): number
   onError(error: unknown): void
+  /** Counted on. */
+  counts: ReadCounts
+}
+
+/** How many were answered in which way. */
+export interface ReadCounts {
+  ok: number
+  notModified: number
+  notFound: number
+  failed: number
 }
 
 export type Reads = (request: IncomingMessage, response: ServerResponse) => boolean
@@ -39,6 +49,7 @@ export async function startReads({
   cacheSeconds,
   clock,
   onError,
+  counts,
 }: ReadsOptions): Promise<Reads> {
   const cacheControl = cacheSeconds > 0 ? `public, max-age=${cacheSeconds}` : 'no-cache'
   const common = ['Cache-Control', cacheControl, 'X-Content-Type-Options', 'nosniff']
@@ -114,11 +125,17 @@ export async function startReads({
   }
 
   const answer = (request: IncomingMessage, response: ServerResponse, slot: PreparedSlot | undefined) => {
-    if (!slot) sendPrepared(response, notFound, null)
-    else if (isNotModified(request.rawHeaders, slot)) {
+    if (!slot) {
+      counts.notFound++
+      sendPrepared(response, notFound, null)
+    } else if (isNotModified(request.rawHeaders, slot)) {
+      counts.notModified++
       response.writeHead(304, fieldsOf(slot.head).slice(contentFields))
       response.end()
-    } else sendPrepared(response, slot.head, request.method === 'HEAD' ? null : slot.body)
+    } else {
+      counts.ok++
+      sendPrepared(response, slot.head, request.method === 'HEAD' ? null : slot.body)
+    }
   }
 
   /** The way of what is not remembered, or not written as clients write it. */
@@ -131,6 +148,7 @@ export async function startReads({
       const { slots } = remembered(key) ?? (await load(parsed.location, key))
       answer(request, response, slots[parsed.slot - 1])
     } catch (error) {
+      counts.failed++
       onError(error)
       if (response.headersSent) response.end()
       else sendPrepared(response, failed, null)

@@ -33,6 +33,7 @@ export function sendRegistryError(
   reply: FastifyReply,
 ): void {
   const { status, code, message, detail } = describe(error)
+  request.refusedAs = refusalCodeOf(error, status)
   if (status >= 500) request.log.error({ err: error }, 'a request for a registry failed')
   else logRefusal(request, { status, code: error instanceof Refusal ? error.code : code, detail: message })
   if (status === 401 && !reply.hasHeader('www-authenticate')) reply.header('WWW-Authenticate', basicChallenge)
@@ -56,9 +57,15 @@ function logRefusal(
   const isUsual = refusal.status === 404 || (method === 'GET' && refusal.code === 'no-credentials')
   const detail = withoutSecrets(refusal.detail)
   request.log[isUsual ? 'debug' : 'info'](
-    { method, path, ...refusal, detail, actor: caller?.actor },
+    { method, path, ...refusal, detail, actor: caller?.actor, remote: request.ip },
     'refused',
   )
+}
+
+function refusalCodeOf(error: Error, status: number): RefusalCode | 'internal' {
+  if (error instanceof Refusal) return error.code
+  if (status >= 500) return 'internal'
+  return status === 413 ? 'too-large' : 'bad-request'
 }
 
 function describe(error: FastifyError | Error): RegistryError & { message: string; detail: unknown } {

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Server as TlsServer, ServerOptions as TlsServerOptions } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
@@ -20,7 +21,7 @@ import { normaliseUrlPath } from '../reference/tree-path.ts'
 import { Refusal } from '../refusal.ts'
 import type { AuditTrail } from '../storage/audit.ts'
 import type { Sources } from '../storage/sources.ts'
-import type { Reading, Tokens } from '../storage/storage.ts'
+import type { Reading, Tokens, Verdicts } from '../storage/storage.ts'
 import { auditRoutes, noteRefusal, notingPresent } from './audit.ts'
 import { authenticator, readersBy } from './authenticate.ts'
 import { changeRoutes } from './changes.ts'
@@ -29,12 +30,15 @@ import { type ExtensionOptions, extensionRoutes } from './extension.ts'
 import { type GatesOptions, gateRoutes } from './gates.ts'
 import { healthRoutes } from './health.ts'
 import { listingRoutes } from './listings.ts'
-import { type MetricsOptions, metricRoutes } from './metrics.ts'
+import { type MetricsOptions, metricRoutes } from './metrics/metrics.ts'
 import { mirrorRoutes } from './mirrors.ts'
+import { describeApi } from './openapi.ts'
 import { badParameter, sendProblem } from './problem.ts'
-import { startReads, treePrefix } from './reads.ts'
+import { type ReadinessOptions, readiness } from './readiness.ts'
+import { type ReadCounts, startReads, treePrefix } from './reads.ts'
 import { isForRegistry, type RegistryOptions, registryRoutes } from './registry.ts'
 import { sendRegistryError } from './registry-error.ts'
+import { requestIdHeader, requestIdOf } from './request-id.ts'
 import { signatureRoutes } from './signatures.ts'
 import { slotCache } from './slot-cache.ts'
 import { uploadRoutes } from './uploads.ts'
@@ -56,13 +60,19 @@ const closeMilliseconds = 20_000
 const sweepMilliseconds = 20
 
 export interface LookasideServerOptions {
-  storage: Reading & Pick<Tokens, 'token'> & Pick<Sources, 'sources'> & Pick<AuditTrail, 'audit'>
+  storage: Reading &
+    Pick<Tokens, 'token'> &
+    Pick<Sources, 'sources'> &
+    Pick<AuditTrail, 'audit'> &
+    Pick<Verdicts, 'keyring'>
   admit: Admit
   /** Hears of what is refused, and of what was there already. */
   trail: Trail
   withdrawals: WithdrawalsOptions['withdrawals']
   gates: Omit<GatesOptions, 'readers'>
-  mirrors: MetricsOptions['mirrors']
+  /** What is measured, and asked of the other parts of the program for it. */
+  observed: Pick<MetricsOptions, 'mirrors' | 'depth' | 'lags' | 'version' | 'processes'> &
+    Pick<ReadinessOptions, 'probe'>
   log: FastifyBaseLogger
   clock: () => number
   /** Certificate and key; null: plain HTTP. */
@@ -85,15 +95,18 @@ export interface LookasideServer {
 }
 
 export async function buildServer(options: LookasideServerOptions): Promise<LookasideServer> {
-  const { storage, trail, log, clock, uploads, registry, origin } = options
+  const { storage, trail, log, clock, uploads, registry, origin, observed } = options
   const admit = notingPresent(options.admit, trail)
+  const counts: ReadCounts = { ok: 0, notModified: 0, notFound: 0, failed: 0 }
   const reads = await startReads({
     storage,
     cache: slotCache(cacheBytes),
     cacheSeconds: options.reads.cacheSeconds,
     clock,
     onError: (error) => log.error({ err: error }, 'a read failed'),
+    counts,
   })
+  let certificate = options.tls?.cert
   const servers: Server[] = []
   const sockets = new Set<Socket>()
   let closing = false
@@ -101,6 +114,7 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
     routerOptions: { maxParamLength: 1024 },
+    genReqId: requestIdOf,
     rewriteUrl: ({ url = '/' }) => canonicalUrl(url),
     serverFactory: (handler) => {
       const server = rawServer(
@@ -132,6 +146,7 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
   app.decorateRequest('caller', null)
   app.setValidatorCompiler(TypeBoxValidatorCompiler)
   app.setErrorHandler(sendError)
+  app.addHook('onRequest', async (request, reply) => void reply.header(requestIdHeader, request.id))
   // Before a body is read that nobody has asked for.
   app.addHook('onRequest', async (request, reply) => {
     if (!request.is404) return
@@ -140,9 +155,12 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
     throw new Refusal('method-not-allowed', `${request.method} is not for the tree`)
   })
   app.addHook('onError', async (request, _reply, error) => noteRefusal(trail, request, error))
+  await describeApi(app, { version: observed.version, isPrivate: options.reads.private, origin })
   const authenticate = authenticator(storage, clock)
-  uploadRoutes(app, { admit, authenticate, maxBytes: uploads.maxBytes, origin })
   const readers = readersBy(authenticate, options.reads.private)
+  const certificateExpires = () => expiryOf(certificate)
+  metricRoutes(app, { ...observed, storage, readers, clock, reads: counts, certificateExpires })
+  uploadRoutes(app, { admit, authenticate, maxBytes: uploads.maxBytes, origin })
   signatureRoutes(app, { storage, readers, origin })
   changeRoutes(app, { storage, readers })
   auditRoutes(app, { storage, authenticate })
@@ -150,7 +168,6 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
   listingRoutes(app, { storage, readers, reads: options.reads, clock })
   gateRoutes(app, { ...options.gates, readers })
   mirrorRoutes(app, { storage, readers, clock })
-  metricRoutes(app, { storage, mirrors: options.mirrors, readers, clock })
   const { repositoryOf } = options.gates
   extensionRoutes(app, {
     storage,
@@ -161,7 +178,8 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
     ...registry,
   })
   registryRoutes(app, { authenticate, ...registry })
-  healthRoutes(app, storage)
+  const onError = (err: unknown) => log.error({ err }, 'the server is not ready')
+  healthRoutes(app, readiness({ ...observed, storage, certificateExpires, clock, onError }))
   await app.register(fastifyStatic, {
     root: join(import.meta.dirname, 'public'),
     wildcard: false,
@@ -187,6 +205,7 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
       return (server.address() as AddressInfo).port
     },
     setCertificate(secureContext) {
+      certificate = secureContext.cert
       // Workers have the same keys, from Node. New ones would end the sessions that clients hold.
       for (const server of servers as TlsServer[])
         server.setSecureContext({ ...secureContext, ticketKeys: server.getTicketKeys() })
@@ -208,9 +227,17 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
   }
 }
 
+/** Of the first in the text: those of the authorities come after it. In Unix milliseconds; null where there is none. */
+function expiryOf(cert: SecureContextOptions['cert']): number | null {
+  const [first] = Array.isArray(cert) ? cert : [cert]
+  return first === undefined ? null : new X509Certificate(first).validToDate.getTime()
+}
+
 /** In the form that those who ask there know. */
 function sendError(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void {
   const { url = '' } = request.raw
+  // What the framework itself refuses, no hook has seen.
+  reply.header(requestIdHeader, request.id)
   const isRegistry = isForRegistry(url) || url.startsWith('/extensions/v2/')
   if (isRegistry) sendRegistryError(error, request, reply)
   else sendProblem(error, request, reply)

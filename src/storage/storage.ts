@@ -35,6 +35,9 @@ export interface Storage extends Reading, Verdicts, Withdrawing, Sources, TreeBa
   /** Gives the log a new epoch: what followers knew of it no longer holds. */
   renewEpoch(by?: By): Promise<string>
 
+  /** Commits what means nothing: where it resolves, the store can be written. @throws Refusal disk-full, busy */
+  touch(): Promise<void>
+
   /** The lease of that name, or null while another holder, in whatever process, has it. It ends with its process. */
   lease(name: string): Promise<Lease | null>
 
@@ -86,6 +89,8 @@ export interface Reading extends Feed {
   /** Signatures as they were added that are not withdrawn, whether served or not, from the one after `after`. */
   standing(query: StandingQuery): Promise<Standing[]>
   bannedKeys(): Promise<BannedKey[]>
+  /** Bytes on disk: of the store itself, and of what was committed and is not in it yet. */
+  sizes(): Promise<{ database: number; log: number }>
   /** What the store finds wrong with its files and rows, a sentence each, of very many some; it reads everything. */
   integrity(): Promise<string[]>
 }

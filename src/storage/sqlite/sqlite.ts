@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Location } from '../../reference/tree-path.ts'
 import type { AuditEntry } from '../audit.ts'
@@ -36,6 +38,7 @@ export function openSqlite({
   clock?: () => number
 } & Partial<ConnectOptions>): Storage {
   const db = connect(dataFolder, { create, ...waiting })
+  const file = join(dataFolder, 'lookaside.db')
   const verdicts = prepareVerdicts(db, clock)
   const reads = prepareReads(db, verdicts)
   const write = groupCommit(db)
@@ -53,6 +56,9 @@ export function openSqlite({
     `INSERT INTO tree_backlog VALUES (?, ?, ?) ON CONFLICT (location) DO UPDATE SET error = excluded.error`,
   )
   const settle = db.prepare('DELETE FROM tree_backlog WHERE location = ?')
+  const touch = db.prepare(
+    `INSERT INTO meta VALUES ('touched', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
+  )
   const tokenColumns = 'id, name, hash, scopes, created, expires, revoked'
   const addToken = db.prepare(`INSERT INTO tokens (${tokenColumns}) VALUES (?, ?, ?, ?, ?, ?, ?)`)
   const findToken = db.prepare(`SELECT ${tokenColumns} FROM tokens WHERE id = ?`)
@@ -93,6 +99,7 @@ export function openSqlite({
         note({ ...(by ?? unknown), event: 'restored', detail: `The log has a new epoch, ${epoch}` })
         return epoch
       }),
+    touch: () => writeHere(() => void touch.run(String(clock()))),
     lease: async (name) => holdLock(dataFolder, name, 0),
 
     epoch: async () => reads.meta('epoch'),
@@ -120,6 +127,7 @@ export function openSqlite({
     changesWithBlobs: async (seq, limit, maxBytes) => feed.changesWithBlobs(seq, limit, maxBytes),
     standing: async (query) => withdrawals.standing(query),
     bannedKeys: async () => withdrawals.bannedKeys(),
+    sizes: async () => ({ database: bytesOf(file), log: bytesOf(`${file}-wal`) }),
     integrity: async () => integrity(db),
 
     withdraw: (signatures, why) => writeSlots((moment) => withdrawals.withdraw(signatures, why, moment)),
@@ -195,6 +203,10 @@ const unknown = { actor: null, origin: null }
 
 /** How often a job waits for the next second, before it does without. */
 const maxWaits = 2
+
+function bytesOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0
+}
 
 interface TokenRow extends Omit<TokenRecord, 'scopes'> {
   scopes: string

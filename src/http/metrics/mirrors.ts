@@ -1,33 +1,18 @@
 import { Counter, Gauge, Registry } from 'prom-client'
-import { lagSeconds, type MirrorStatus, mirrorStatuses } from '../mirror/status.ts'
-import type { Sources } from '../storage/sources.ts'
-import { type Readers, requireRead } from './authenticate.ts'
-import type { App } from './server.ts'
+import { lagSeconds, type MirrorStatus, mirrorStatuses } from '../../mirror/status.ts'
+import type { Sources } from '../../storage/sources.ts'
 
-export interface MetricsOptions {
+export interface MirrorMetricsOptions {
   storage: Pick<Sources, 'sources'>
   /** Those of the configuration: no others become labels. */
   mirrors: readonly { from: string; prefix: string }[]
-  readers: Readers
   clock(): number
 }
 
-/** What is measured, in the text format of Prometheus. */
-export function metricRoutes(app: App, options: MetricsOptions): void {
-  const registry = new Registry()
-  mirrorMetrics(registry, options)
-  app.get('/metrics', async (request, reply) => {
-    requireRead(await options.readers(request))
-    return reply
-      .type(registry.contentType)
-      .header('Cache-Control', 'no-store')
-      .send(await registry.metrics())
-  })
-}
-
 /** Asked for anew each time: the process that answers need not be the one that runs the mirrors. */
-function mirrorMetrics(registry: Registry, { storage, mirrors, clock }: MetricsOptions): void {
-  if (!mirrors.length) return
+export function mirrorMetrics({ storage, mirrors, clock }: MirrorMetricsOptions): Registry {
+  const registry = new Registry()
+  if (!mirrors.length) return registry
   const labelNames = ['from', 'prefix'] as const
   const statuses = async () =>
     (await mirrorStatuses(storage)).filter(({ from, prefix }) =>
@@ -69,4 +54,5 @@ function mirrorMetrics(registry: Registry, { storage, mirrors, clock }: MetricsO
         for (const [code, count] of Object.entries(refused)) this.inc({ from, prefix, code }, count)
     },
   })
+  return registry
 }
