@@ -6,6 +6,7 @@ import type { Change, Reading } from '../storage/storage.ts'
 import { type Reader, type Readers, requireRead } from './authenticate.ts'
 import { Nullable } from './document.ts'
 import { logWatcher } from './log-watcher.ts'
+import { octets } from './openapi.ts'
 import type { App } from './server.ts'
 import { Whole } from './signatures.ts'
 
@@ -86,6 +87,7 @@ export function changeRoutes(app: App, { storage, readers }: ChangesOptions): vo
     '/api/v1/changes',
     {
       schema: {
+        summary: 'The log, from a change on',
         querystring: Type.Object(
           {
             after: Type.Optional(Whole),
@@ -128,7 +130,13 @@ export function changeRoutes(app: App, { storage, readers }: ChangesOptions): vo
 
   app.get(
     '/api/v1/blobs/:sha256',
-    { schema: { params: Type.Object({ sha256: Type.String() }) } },
+    {
+      schema: {
+        summary: 'The bytes of a signature that is served, by their SHA-256',
+        params: Type.Object({ sha256: Type.String() }),
+        response: { 200: octets('The bytes'), 304: unchanged },
+      },
+    },
     async (request, reply) => {
       const { sha256 } = request.params
       await requireReader(request)
@@ -146,6 +154,8 @@ export function changeRoutes(app: App, { storage, readers }: ChangesOptions): vo
     },
   )
 }
+
+const unchanged = { description: 'They are those that the client has', type: 'null' }
 
 type PageOf = (Change & Partial<Pick<ChangeWithBlob, 'blob'>>)[]
 

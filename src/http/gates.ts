@@ -68,6 +68,7 @@ export function gateRoutes(app: App, { ask, readers, repositoryOf }: GatesOption
     '/api/v1/gates/:name',
     {
       schema: {
+        summary: 'Whether an image passes a gate, and what it lacks',
         params: Type.Object({ name: Type.String() }),
         querystring: Type.Object(
           { image: Type.String(), digest: Type.Optional(Type.String()) },

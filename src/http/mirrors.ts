@@ -46,7 +46,12 @@ const MirrorDocument = Type.Object({
 export function mirrorRoutes(app: App, { storage, readers, clock }: MirrorsOptions): void {
   app.get(
     '/api/v1/mirrors',
-    { schema: { response: { 200: Type.Object({ mirrors: Type.Array(MirrorDocument) }) } } },
+    {
+      schema: {
+        summary: 'How mirrors fare',
+        response: { 200: Type.Object({ mirrors: Type.Array(MirrorDocument) }) },
+      },
+    },
     async (request, reply) => {
       requireRead(await readers(request))
       reply.header('Cache-Control', 'no-store')

@@ -49,6 +49,7 @@ export function signatureRoutes(app: App, options: SignaturesOptions): void {
     '/api/v1/signatures',
     {
       schema: {
+        summary: 'Signatures that are served, a page at a time',
         querystring: Type.Object(
           {
             repository: Type.Optional(Type.String()),
@@ -102,6 +103,7 @@ export function signatureRoutes(app: App, options: SignaturesOptions): void {
     '/api/v1/signatures/:id',
     {
       schema: {
+        summary: 'One signature',
         params: Type.Object({ id: Whole }),
         response: { 200: SignatureDocument },
       },

@@ -6,7 +6,7 @@ import { normaliseUrlPath, parseSlotPath } from '../reference/tree-path.ts'
 import { Refusal } from '../refusal.ts'
 import { originOf } from './audit.ts'
 import type { Authenticate, Caller } from './authenticate.ts'
-import { signatureDocument, slotUrl } from './document.ts'
+import { SignatureDocument, signatureDocument, slotUrl } from './document.ts'
 import { treePrefix } from './reads.ts'
 import type { App } from './server.ts'
 
@@ -51,6 +51,7 @@ export function uploadRoutes(app: App, { admit, authenticate, maxBytes, origin }
         actor,
         origin: from,
       })
+      request.admitted = outcome
       const { id, repository, digest, slot } = signature
       request.log.info(
         { outcome, id, repository, digest, slot, actor, ...(warnings.length && { warnings }) },
@@ -65,10 +66,12 @@ export function uploadRoutes(app: App, { admit, authenticate, maxBytes, origin }
       '/api/v1/signatures',
       {
         schema: {
+          summary: 'Upload a signature: the body is its bytes; 200 where it is there already',
           querystring: Type.Object(
             { repository: Type.Optional(Type.String()) },
             { additionalProperties: false },
           ),
+          response: { 200: SignatureDocument, 201: SignatureDocument },
         },
       },
       async (request, reply) => {

@@ -50,7 +50,12 @@ export function withdrawalRoutes(app: App, options: WithdrawalsOptions): void {
 
   app.get(
     '/api/v1/banned-keys',
-    { schema: { response: { 200: Type.Object({ keys: Type.Array(Type.Object(BannedDocument)) }) } } },
+    {
+      schema: {
+        summary: 'Keys whose signatures are refused',
+        response: { 200: Type.Object({ keys: Type.Array(Type.Object(BannedDocument)) }) },
+      },
+    },
     async (request, reply) => {
       const reader = await readers(request)
       requireRead(reader)
@@ -104,6 +109,7 @@ export function withdrawalRoutes(app: App, options: WithdrawalsOptions): void {
       '/api/v1/signatures/:id',
       {
         schema: {
+          summary: 'Withdraw a signature',
           params: Type.Object({ id: Whole }),
           querystring: query(Reason),
           response: { 200: Type.Object(WithdrawnDocument) },
@@ -123,6 +129,7 @@ export function withdrawalRoutes(app: App, options: WithdrawalsOptions): void {
       '/api/v1/signatures',
       {
         schema: {
+          summary: 'Withdraw signatures of an image, or by a key',
           querystring: query({
             ...Reason,
             repository: Type.Optional(Type.String()),
@@ -146,6 +153,7 @@ export function withdrawalRoutes(app: App, options: WithdrawalsOptions): void {
       '/api/v1/signatures/:id/reinstate',
       {
         schema: {
+          summary: 'Let a withdrawn signature in again',
           params: Type.Object({ id: Whole }),
           querystring: query(Reason),
           response: { 200: SignatureDocument },
@@ -173,6 +181,7 @@ export function withdrawalRoutes(app: App, options: WithdrawalsOptions): void {
       '/api/v1/banned-keys/:fingerprint',
       {
         schema: {
+          summary: 'Refuse the signatures of a key from now on, and withdraw those that are here',
           params: Key,
           querystring: query(Reason),
           response: { 200: Type.Object({ ...BannedDocument, ...WithdrawnDocument }) },
@@ -190,7 +199,7 @@ export function withdrawalRoutes(app: App, options: WithdrawalsOptions): void {
 
     routes.delete(
       '/api/v1/banned-keys/:fingerprint',
-      { schema: { params: Key, response: { 200: Key } } },
+      { schema: { summary: 'Lift the ban of a key', params: Key, response: { 200: Key } } },
       async (request) => {
         const fingerprint = fingerprintOf(request.params.fingerprint)
         const { principal, actor, origin } = order(request)
