@@ -25,6 +25,8 @@ export interface ReadsOptions {
   onError(error: unknown): void
   /** Counted on. */
   counts: ReadCounts
+  /** Hears of locations that have no signature, when their first one is asked for. */
+  onMissed(path: string): void
 }
 
 /** How many were answered in which way. */
@@ -50,6 +52,7 @@ export async function startReads({
   clock,
   onError,
   counts,
+  onMissed,
 }: ReadsOptions): Promise<Reads> {
   const cacheControl = cacheSeconds > 0 ? `public, max-age=${cacheSeconds}` : 'no-cache'
   const common = ['Cache-Control', cacheControl, 'X-Content-Type-Options', 'nosniff']
@@ -147,6 +150,7 @@ export async function startReads({
       const key = formatLocation(parsed.location)
       const { slots } = remembered(key) ?? (await load(parsed.location, key))
       answer(request, response, slots[parsed.slot - 1])
+      if (slots.length === 0 && parsed.slot === 1) onMissed(key)
     } catch (error) {
       counts.failed++
       onError(error)
@@ -165,6 +169,7 @@ export async function startReads({
       const slot = location && slotNumbers.get(url.slice(end + 11))
       if (location && slot) {
         answer(request, response, location.slots[slot - 1])
+        if (location.slots.length === 0 && slot === 1) onMissed(url.slice(12, end))
         return true
       }
     }

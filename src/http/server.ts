@@ -32,6 +32,7 @@ import { healthRoutes } from './health.ts'
 import { listingRoutes } from './listings.ts'
 import { type MetricsOptions, metricRoutes } from './metrics/metrics.ts'
 import { mirrorRoutes } from './mirrors.ts'
+import { missedTop } from './missed.ts'
 import { describeApi } from './openapi.ts'
 import { badParameter, sendProblem } from './problem.ts'
 import { type ReadinessOptions, readiness } from './readiness.ts'
@@ -42,6 +43,7 @@ import { requestIdHeader, requestIdOf } from './request-id.ts'
 import { signatureRoutes } from './signatures.ts'
 import { slotCache } from './slot-cache.ts'
 import { uploadRoutes } from './uploads.ts'
+import { wantedRoutes } from './wanted.ts'
 import { type WithdrawalsOptions, withdrawalRoutes } from './withdrawals.ts'
 
 export type App = FastifyInstance<
@@ -97,6 +99,7 @@ export interface LookasideServer {
 export async function buildServer(options: LookasideServerOptions): Promise<LookasideServer> {
   const { storage, trail, log, clock, uploads, registry, origin, observed } = options
   const admit = notingPresent(options.admit, trail)
+  const missed = missedTop(clock)
   const counts: ReadCounts = { ok: 0, notModified: 0, notFound: 0, failed: 0 }
   const reads = await startReads({
     storage,
@@ -105,6 +108,7 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
     clock,
     onError: (error) => log.error({ err: error }, 'a read failed'),
     counts,
+    onMissed: missed.miss,
   })
   let certificate = options.tls?.cert
   const servers: Server[] = []
@@ -159,6 +163,7 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
   const authenticate = authenticator(storage, clock)
   const readers = readersBy(authenticate, options.reads.private)
   const certificateExpires = () => expiryOf(certificate)
+  wantedRoutes(app, { storage, missed, processes: observed.processes, readers })
   metricRoutes(app, { ...observed, storage, readers, clock, reads: counts, certificateExpires })
   uploadRoutes(app, { admit, authenticate, maxBytes: uploads.maxBytes, origin })
   signatureRoutes(app, { storage, readers, origin })

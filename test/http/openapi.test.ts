@@ -165,6 +165,8 @@ test('every route answers as it is described, where it is well and where it refu
     ['GET /api/v1/banned-keys', 200],
     ['DELETE /api/v1/banned-keys/{fingerprint}', 200, `/api/v1/banned-keys/${fingerprint}`, { token }],
     ['GET /api/v1/openapi.json', 200],
+    ['GET /api/v1/wanted', 200],
+    ['GET /api/v1/wanted', 400, '/api/v1/wanted?limit=501'],
     ['GET /healthz', 200],
     ['GET /readyz', 200],
     ['GET /readyz', 400, '/readyz?for=writes'],
