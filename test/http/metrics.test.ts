@@ -41,7 +41,7 @@ test('reads and uploads are counted by how they ended, and no label is what a cl
   const { headers } = await ask(server, 'GET', path)
   await ask(server, 'HEAD', path)
   await ask(server, 'GET', path, { headers: { 'if-none-match': String(headers.etag) } })
-  for (const missing of [`${path}0`, '/signatures/no/slot/signature-1'])
+  for (const missing of [`${path}0`, `/signatures/no@sha256=${'e'.repeat(64)}/signature-1`])
     assert.equal((await ask(server, 'GET', missing)).status, 404)
   for (let count = 0; count < 30; count++) await ask(server, 'GET', `/api/v1/made-up-${count}`)
   for (let count = 0; count < 30; count++) await ask(server, 'GET', `/api/v1/signatures/${count + 100}`)
