@@ -272,6 +272,15 @@ export function storageContract(name: string, open: (clock?: () => number) => Op
       assert.equal((await storage.append(newSignature({ host: 'quay.io' }))).otherHosts, null)
     })
 
+    test('that it can be written is found out without a change, and it has a size', async () => {
+      const { storage } = open()
+      await storage.touch()
+      assert.equal((await storage.head()).seq, 0)
+      assert.equal(await storage.version(), 0)
+      const { database, log } = await storage.sizes()
+      assert.ok(database + log > 0)
+    })
+
     test('a refusal is a Refusal, so that every door can tell it from a fault', async () => {
       const { storage } = open()
       await Promise.all(Array.from({ length: 127 }, () => storage.append(newSignature())))
