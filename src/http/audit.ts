@@ -147,17 +147,16 @@ export function auditRoutes(app: App, { storage, authenticate }: AuditOptions): 
     '/api/v1/audit',
     {
       schema: {
+        summary: 'What was done and refused, and from where, for administrators',
         querystring: Type.Object(
           {
-            ...{
-              actor: Given,
-              address: Given,
-              repository: Given,
-              digest: Given,
-              code: Given,
-              from: Given,
-              to: Given,
-            },
+            actor: Given,
+            address: Given,
+            repository: Given,
+            digest: Given,
+            code: Given,
+            from: Given,
+            to: Given,
             event: Type.Optional(Type.Enum([...auditEvents])),
             order: Type.Optional(Type.Enum(['oldest', 'newest'])),
             after: Type.Optional(Whole),

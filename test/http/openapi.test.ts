@@ -42,6 +42,7 @@ async function routesOfApi(): Promise<string[]> {
     ...testConfig(data),
     storage,
     admit: never,
+    trail: { note: never, close: never },
     withdrawals: { withdraw: never, reinstate: never, ban: never, unban: never },
     gates: { ask: never, repositoryOf: () => assert.fail() },
     observed: {
@@ -164,6 +165,9 @@ test('every route answers as it is described, where it is well and where it refu
     ],
     ['GET /api/v1/banned-keys', 200],
     ['DELETE /api/v1/banned-keys/{fingerprint}', 200, `/api/v1/banned-keys/${fingerprint}`, { token }],
+    ['GET /api/v1/audit', 200, undefined, { token }],
+    ['GET /api/v1/audit', 400, '/api/v1/audit?limit=0', { token }],
+    ['GET /api/v1/audit', 401],
     ['GET /api/v1/openapi.json', 200],
     ['GET /api/v1/wanted', 200],
     ['GET /api/v1/wanted', 400, '/api/v1/wanted?limit=501'],
