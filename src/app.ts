@@ -16,6 +16,7 @@ import { servingProcesses } from './cli/worker-questions.ts'
 import type { Config } from './config/config.ts'
 import { originOf } from './config/origin.ts'
 import { buildServer, type LookasideServerOptions } from './http/server.ts'
+import { type Issuers, oidcIssuers } from './identity/issuers.ts'
 import { sourceName } from './mirror/destination.ts'
 import type { MirrorContext } from './mirror/mirror.ts'
 import { startMirrors } from './mirror/thread.ts'
@@ -111,6 +112,9 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       void warnOfRegistry(upstream, config, log)
     }
 
+    const issuers = await issuersOf(config)
+    opened.push(issuers.close)
+
     let origin = ''
     const server = await buildServer({
       storage,
@@ -122,6 +126,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       trail,
       withdrawals: nudging(admitting.withdrawals, () => projector?.nudge()),
       registry: registryOptions(config, upstream),
+      issuers,
       gates: { ask: admitting.ask, repositoryOf: (image) => repositoryOf(image, rules.registries) },
       observed: {
         mirrors: config.mirrors,
@@ -162,6 +167,13 @@ async function upstreamOf({
 }: Config): Promise<UpstreamRegistry | null> {
   if (upstream === undefined) return null
   return upstreamRegistry({ upstream, ca: ca === undefined ? [] : [await readFile(ca, 'utf8')], anonymous })
+}
+
+async function issuersOf({ oidc }: Config): Promise<Issuers> {
+  const settings = oidc.map(async ({ ca, ...issuer }) => {
+    return { ...issuer, ca: ca === undefined ? [] : [await readFile(ca, 'utf8')] }
+  })
+  return oidcIssuers(await Promise.all(settings), Date.now)
 }
 
 /** What clients would find out: the registry may come up after this server, so that it is no reason not to start. */

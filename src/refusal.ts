@@ -93,6 +93,7 @@ export const refusalStatus = {
   'registry-unreachable': 502,
   // The machine.
   busy: 503,
+  'issuer-unreachable': 503,
   'disk-full': 507,
   // What keeps the program from starting.
   configuration: 500,

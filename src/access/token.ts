@@ -33,7 +33,8 @@ export function parseToken(text: string): { id: string; secret: string } | null 
 
 /** A text fit for a log: who puts a token where it does not belong is not to find it there. */
 export function withoutSecrets(text: string): string {
-  return text.replace(/(lks_[0-9a-f]{8}_)[A-Za-z0-9_-]+/g, '$1…')
+  // A JWT begins with `{"`, in base64url.
+  return text.replace(/(lks_[0-9a-f]{8}_)[A-Za-z0-9_-]+|(eyJ)[\w-]*\.[\w.-]*/g, '$1$2…')
 }
 
 /** In constant time, so that a stored hash cannot be guessed byte by byte from how long the answer takes. */

@@ -1,3 +1,4 @@
+import type { ClaimRule } from '../access/claim-rule.ts'
 import type { Pattern } from '../access/pattern.ts'
 import type { GateRules } from '../policy/gate.ts'
 import type { Repository } from '../reference/repository.ts'
@@ -25,6 +26,7 @@ export interface Config {
   digestViews: DigestView[]
   tree: RawConfig['tree']
   registry: RegistryConfig
+  oidc: IssuerConfig[]
   mirrors: MirrorConfig[]
   publish: PublishConfig[]
   audit: RawConfig['audit']
@@ -51,6 +53,18 @@ export interface RegistryConfig {
   host?: string
   delegate: boolean
   anonymous: boolean
+}
+
+/** `issuer` and `jwksUri` are https URLs, or http ones of this machine; `ca` is the absolute path of a file that can be read. */
+export interface IssuerConfig {
+  /** Of no other entry. */
+  issuer: string
+  audience: string
+  algorithms: RawConfig['oidc'][number]['algorithms']
+  jwksUri?: string
+  ca?: string
+  maxLifetimeSeconds: number
+  rules: ClaimRule[]
 }
 
 /** The files are absolute paths of files that can be read. */

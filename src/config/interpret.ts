@@ -9,6 +9,7 @@ import { isSection, type Key, keysIn, root, type SchemaNode, valuesOf } from './
 import { type ListenAddress, parseListenAddress } from './listen.ts'
 import { meant, readableFile, readUrl, refuse } from './meaning.ts'
 import { readMirrors, readPublish } from './mirrors.ts'
+import { readIssuers } from './oidc.ts'
 import { readRegistries, readRegistry } from './registries.ts'
 import type { RawConfig } from './schema.ts'
 import type { Settings } from './settings.ts'
@@ -34,6 +35,7 @@ export function interpret(settings: Settings, workingDirectory: string): Config 
     digestViews: readDigestViews(raw.digestViews, settings),
     tree: raw.tree,
     registry: readRegistry(raw.registry, raw.registries, settings),
+    oidc: readIssuers(raw.oidc, settings),
     mirrors: readMirrors(raw.mirrors, registries ?? [], settings),
     publish: readPublish(raw.publish, data, settings),
     audit: raw.audit,

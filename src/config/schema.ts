@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { maxBlobBytes } from '../reference/tree-path.ts'
 import { gatesSchema } from './gates-schema.ts'
 import { mirrorsSchema, publishSchema } from './mirrors-schema.ts'
+import { oidcSchema } from './oidc-schema.ts'
 import { registriesSchema, registrySchema } from './registries-schema.ts'
 
 const closed = { additionalProperties: false }
@@ -157,6 +158,7 @@ export const configSchema = Type.Object(
       },
     ),
     registry: registrySchema,
+    oidc: oidcSchema,
     mirrors: mirrorsSchema,
     publish: publishSchema,
     audit: Type.Object(

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { may, type Principal, parseScope } from '../access/principal.ts'
 import { parseToken, secretMatches } from '../access/token.ts'
+import { type Issuers, isJwt } from '../identity/issuers.ts'
 import type { Repository } from '../reference/repository.ts'
 import { Refusal } from '../refusal.ts'
 import type { Tokens } from '../storage/storage.ts'
@@ -13,28 +14,23 @@ export interface Caller {
 
 export type Authenticate = (request: FastifyRequest) => Promise<Caller>
 
+export interface SignIn {
+  /** @throws Refusal no-credentials, bad-credentials, not-allowed; issuer-unreachable */
+  authenticate: Authenticate
+  /** Whether the credentials of a request are, or want to be, for this server: no other is to see them. */
+  isForUs(request: Pick<FastifyRequest, 'headers'>): boolean
+}
+
 /** Compared with where there is no such token, so that its absence takes the time of a wrong secret. */
 const noHash = new Uint8Array(32)
 
 /**
- * Reads the token of a request: `Authorization: Bearer <token>`, or as the password of Basic with any user name. A
- * token that was revoked before the event loop turned to a request is refused.
- * @returns a function that throws Refusal no-credentials, bad-credentials
+ * Finds who asks: by a token of this server or of an issuer that it knows, as `Authorization: Bearer <token>` or as the
+ * password of Basic with any user name. A token that was revoked before the event loop turned to a request is refused.
  */
-export function authenticator(storage: Pick<Tokens, 'token'>, clock: () => number): Authenticate {
+export function signIn(storage: Pick<Tokens, 'token'>, issuers: Issuers, clock: () => number): SignIn {
   /** Who was found in this turn of the event loop, by token. */
   const found = new Map<string, Caller>()
-
-  return async ({ headers }) => {
-    const text = tokenText(headers.authorization)
-    // Clients of registries send an empty password where they have none and are asked for one.
-    if (!text)
-      throw new Refusal('no-credentials', 'A token is needed: send it as Bearer, or as the password of Basic')
-    const caller = found.get(text) ?? (await lookUp(text))
-    if (found.size === 0) setImmediate(() => found.clear())
-    found.set(text, caller)
-    return caller
-  }
 
   async function lookUp(text: string): Promise<Caller> {
     const parsed = parseToken(text)
@@ -51,6 +47,27 @@ export function authenticator(storage: Pick<Tokens, 'token'>, clock: () => numbe
       principal: { name: record.name, scopes: record.scopes.map(parseScope) },
       actor: `token:${record.id} ${record.name}`,
     }
+  }
+
+  return {
+    async authenticate({ headers }) {
+      const text = tokenText(headers.authorization)
+      // Clients of registries send an empty password where they have none and are asked for one.
+      if (!text)
+        throw new Refusal(
+          'no-credentials',
+          'A token is needed: send it as Bearer, or as the password of Basic',
+        )
+      const caller = found.get(text) ?? (await (isJwt(text) ? issuers.signIn(text) : lookUp(text)))
+      if (found.size === 0) setImmediate(() => found.clear())
+      found.set(text, caller)
+      return caller
+    },
+
+    isForUs({ headers }) {
+      const text = tokenText(headers.authorization) ?? ''
+      return text.startsWith('lks_') || issuers.knows(text)
+    },
   }
 }
 
@@ -82,11 +99,6 @@ export function readersBy(authenticate: Authenticate, isPrivate: boolean): Reade
       mayReadActors: may(principal, 'admin'),
     }
   }
-}
-
-/** Whether the credentials are, or want to be, a token of this server: no other server is to see them. */
-export function bringsToken({ authorization }: FastifyRequest['headers']): boolean {
-  return tokenText(authorization)?.startsWith('lks_') ?? false
 }
 
 function tokenText(authorization: string | undefined): string | null {

@@ -13,16 +13,15 @@ import { Refusal } from '../refusal.ts'
 import { readSignature } from '../signature/signature.ts'
 import type { Reading, Slot } from '../storage/storage.ts'
 import { originOf } from './audit.ts'
-import { type Authenticate, bringsToken, type Caller } from './authenticate.ts'
+import type { Caller, SignIn } from './authenticate.ts'
 import { sendRegistryError } from './registry-error.ts'
 import type { App } from './server.ts'
 
-export interface ExtensionOptions {
+export interface ExtensionOptions extends SignIn {
   storage: Pick<Reading, 'slots'>
   admit: Admit
-  authenticate: Authenticate
   maxBytes: number
-  /** The registry that decides who may sign, besides tokens of this server; null: tokens alone. */
+  /** The registry that decides who may sign, besides this server; null: this server alone. */
   delegate: UpstreamRegistry | null
   /** The registry as image names have it; null: as the client names it in Host. */
   host: string | null
@@ -138,10 +137,10 @@ function decodePath(url: string): string | null {
 async function callerOf(
   request: FastifyRequest,
   { name, location: { name: repository, digest } }: Subject,
-  { authenticate, delegate }: ExtensionOptions,
+  { authenticate, isForUs, delegate }: ExtensionOptions,
 ): Promise<Caller> {
   const { authorization } = request.headers
-  if (!delegate || bringsToken(request.headers)) {
+  if (!delegate || isForUs(request)) {
     const { principal, actor } = await authenticate(request)
     return { principal: relocating(principal, repository), actor }
   }

@@ -2,13 +2,12 @@ import httpProxy, { type FastifyHttpProxyOptions } from '@fastify/http-proxy'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { UpstreamRegistry } from '../bridge/registry.ts'
 import { Refusal } from '../refusal.ts'
-import { type Authenticate, bringsToken } from './authenticate.ts'
+import type { SignIn } from './authenticate.ts'
 import { sendRegistryError } from './registry-error.ts'
 import { type Headers, realmOf, requestHeaders, responseHeaders, tokenPath } from './registry-headers.ts'
 import type { App } from './server.ts'
 
-export interface RegistryOptions {
-  authenticate: Authenticate
+export interface RegistryOptions extends SignIn {
   /** The registry that `/v2/` is forwarded to; null: another one answers there, or none. */
   upstream: UpstreamRegistry | null
   /** Whether nobody need bring credentials where the registry asks for none. */
@@ -45,7 +44,7 @@ async function answerPing(request: FastifyRequest, reply: FastifyReply, { authen
 }
 
 async function forward(routes: App, options: RegistryOptions, upstream: UpstreamRegistry): Promise<void> {
-  const { authenticate, anonymous, scheme } = options
+  const { authenticate, isForUs, anonymous, scheme } = options
   const clientOf = ({ headers, ip }: FastifyRequest) => {
     return { host: headers.host ?? 'localhost', address: ip, scheme }
   }
@@ -53,7 +52,7 @@ async function forward(routes: App, options: RegistryOptions, upstream: Upstream
   const passing = {
     rewriteRequestHeaders: (request: FastifyRequest, headers: Headers) =>
       // A token of this server is for no other.
-      requestHeaders(headers, { ...clientOf(request), hideCredentials: bringsToken(request.headers) }),
+      requestHeaders(headers, { ...clientOf(request), hideCredentials: isForUs(request) }),
     rewriteHeaders: (headers: Headers, request: FastifyRequest) =>
       responseHeaders(headers, upstream.origin, clientOf(request)),
     onError: (reply: FastifyReply, { error }: { error: Error }) =>
@@ -74,7 +73,7 @@ async function forward(routes: App, options: RegistryOptions, upstream: Upstream
     rewritePrefix: '/v2',
     async preHandler(request) {
       const isPing = /^\/v2\/?(\?|$)/.test(request.url)
-      const isToken = bringsToken(request.headers)
+      const isToken = isForUs(request)
       // Else who brings one that is not good any more learns it only when all layers are there, and the signature is not.
       if (isToken && (isPing || !['GET', 'HEAD'].includes(request.method))) await authenticate(request)
       if (!isPing) return

@@ -17,13 +17,14 @@ import fastify, {
 } from 'fastify'
 import type { Admit } from '../admission/admit.ts'
 import type { Trail } from '../admission/trail.ts'
+import type { Issuers } from '../identity/issuers.ts'
 import { normaliseUrlPath } from '../reference/tree-path.ts'
 import { Refusal } from '../refusal.ts'
 import type { AuditTrail } from '../storage/audit.ts'
 import type { Sources } from '../storage/sources.ts'
 import type { Reading, Tokens, Verdicts } from '../storage/storage.ts'
 import { auditRoutes, noteRefusal, notingPresent } from './audit.ts'
-import { authenticator, readersBy } from './authenticate.ts'
+import { readersBy, type SignIn, signIn } from './authenticate.ts'
 import { changeRoutes } from './changes.ts'
 import { isFlood, rawServer, refuseGarbage } from './connections.ts'
 import { type ExtensionOptions, extensionRoutes } from './extension.ts'
@@ -81,7 +82,8 @@ export interface LookasideServerOptions {
   tls: TlsServerOptions | null
   reads: { cacheSeconds: number; private: boolean }
   uploads: { maxBytes: number; stallSeconds: number }
-  registry: Pick<ExtensionOptions, 'delegate' | 'host'> & Omit<RegistryOptions, 'authenticate'>
+  registry: Pick<ExtensionOptions, 'delegate' | 'host'> & Omit<RegistryOptions, keyof SignIn>
+  issuers: Issuers
   /** Scheme and authority that clients use, without a trailing slash. */
   origin(): string
 }
@@ -160,7 +162,8 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
   })
   app.addHook('onError', async (request, _reply, error) => noteRefusal(trail, request, error))
   await describeApi(app, { version: observed.version, isPrivate: options.reads.private, origin })
-  const authenticate = authenticator(storage, clock)
+  const signing = signIn(storage, options.issuers, clock)
+  const { authenticate } = signing
   const readers = readersBy(authenticate, options.reads.private)
   const certificateExpires = () => expiryOf(certificate)
   wantedRoutes(app, { storage, missed, processes: observed.processes, readers })
@@ -177,12 +180,12 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
   extensionRoutes(app, {
     storage,
     admit,
-    authenticate,
     maxBytes: uploads.maxBytes,
     repositoryOf,
+    ...signing,
     ...registry,
   })
-  registryRoutes(app, { authenticate, ...registry })
+  registryRoutes(app, { ...signing, ...registry })
   const onError = (err: unknown) => log.error({ err }, 'the server is not ready')
   healthRoutes(app, readiness({ ...observed, storage, certificateExpires, clock, onError }))
   await app.register(fastifyStatic, {

@@ -14,7 +14,7 @@ const layers = [
   ['policy'],
   ['index'],
   ['durable', 'net'],
-  ['config', 'tls', 'trust', 'storage', 'manifests'],
+  ['config', 'tls', 'trust', 'identity', 'storage', 'manifests'],
   ['tree'],
   ['admission'],
   ['mirror', 'bundle', 'bridge'],
