@@ -16,6 +16,7 @@ import { servingProcesses } from './cli/worker-questions.ts'
 import type { Config } from './config/config.ts'
 import { originOf } from './config/origin.ts'
 import { buildServer, type LookasideServerOptions } from './http/server.ts'
+import { certificateClients } from './identity/clients.ts'
 import { type Issuers, oidcIssuers } from './identity/issuers.ts'
 import { sourceName } from './mirror/destination.ts'
 import type { MirrorContext } from './mirror/mirror.ts'
@@ -24,6 +25,7 @@ import { backUpSqlite } from './storage/sqlite/backup.ts'
 import { restoreSqlite } from './storage/sqlite/restore.ts'
 import { openSqlite } from './storage/sqlite/sqlite.ts'
 import type { Storage } from './storage/storage.ts'
+import { withClientCa } from './tls/client-ca.ts'
 import { type Certificates, certificateFromFiles, certificateFromPrivateCa } from './tls/serve.ts'
 import { folderWriter } from './tree/folder-writer.ts'
 import { type NamedTree, treeLags } from './tree/lag.ts'
@@ -127,6 +129,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       withdrawals: nudging(admitting.withdrawals, () => projector?.nudge()),
       registry: registryOptions(config, upstream),
       issuers,
+      clients: await certificateClients(config.clients, Date.now),
       gates: { ask: admitting.ask, repositoryOf: (image) => repositoryOf(image, rules.registries) },
       observed: {
         mirrors: config.mirrors,
@@ -266,6 +269,14 @@ async function adopt(storage: Storage, dataFolder: string, admit: Admit, log: Lo
 }
 
 async function certificatesOf(config: Config, storage: Storage, log: Logger): Promise<Certificates | null> {
+  const certificates = await ownCertificates(config, storage, log)
+  if (!certificates || config.tls.mode === 'off' || config.tls.clientCa === undefined) return certificates
+  return withClientCa(certificates, config.tls.clientCa, {
+    onError: (err) => log.error({ err }, 'the CAs of clients cannot be read; the last good ones count'),
+  })
+}
+
+async function ownCertificates(config: Config, storage: Storage, log: Logger): Promise<Certificates | null> {
   const { tls, data: dataFolder } = config
   const onError = (err: Error) =>
     log.error({ err }, 'the certificate cannot be renewed; the last good one is served')

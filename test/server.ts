@@ -32,6 +32,7 @@ export function testConfig(data: string, overrides: Partial<Config> = {}): Confi
     tree: { enabled: true },
     registry: { delegate: false, anonymous: false },
     oidc: [],
+    clients: [],
     mirrors: [],
     publish: [],
     audit: { days: 90, rows: 500_000 },

@@ -1,4 +1,5 @@
 import type { ClaimRule } from '../access/claim-rule.ts'
+import type { ClientRule } from '../access/client-rule.ts'
 import type { Pattern } from '../access/pattern.ts'
 import type { GateRules } from '../policy/gate.ts'
 import type { Repository } from '../reference/repository.ts'
@@ -27,6 +28,8 @@ export interface Config {
   tree: RawConfig['tree']
   registry: RegistryConfig
   oidc: IssuerConfig[]
+  /** Empty without `tls.clientCa`. */
+  clients: ClientRule[]
   mirrors: MirrorConfig[]
   publish: PublishConfig[]
   audit: RawConfig['audit']
@@ -35,10 +38,10 @@ export interface Config {
   warnings: string[]
 }
 
-/** `names` are spelled canonically. `cert` and `key` are absolute paths of files that can be read. */
+/** `names` are spelled canonically. `cert`, `key` and `clientCa` are absolute paths of files that can be read. */
 export type TlsConfig =
-  | { mode: 'auto'; names: string[] }
-  | { mode: 'files'; cert: string; key: string }
+  | { mode: 'auto'; names: string[]; clientCa?: string }
+  | { mode: 'files'; cert: string; key: string; clientCa?: string }
   | { mode: 'off' }
 
 /** `policy` is an absolute path of a file that can be read, as those of the keys are. */

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { parsePattern } from '../access/pattern.ts'
 import { parseRepository } from '../reference/repository.ts'
 import { parseServerName } from '../tls/names.ts'
+import { readClients } from './clients.ts'
 import type { Config, DigestView, TlsConfig } from './config.ts'
 import { isObject } from './fault.ts'
 import { readGates } from './gates.ts'
@@ -36,6 +37,7 @@ export function interpret(settings: Settings, workingDirectory: string): Config 
     tree: raw.tree,
     registry: readRegistry(raw.registry, raw.registries, settings),
     oidc: readIssuers(raw.oidc, settings),
+    clients: readClients(raw.clients, tls, settings),
     mirrors: readMirrors(raw.mirrors, registries ?? [], settings),
     publish: readPublish(raw.publish, data, settings),
     audit: raw.audit,
@@ -76,11 +78,12 @@ function readListen(text: string, settings: Settings): ListenAddress {
 }
 
 function readTls(raw: RawConfig['tls'], settings: Settings): TlsConfig {
-  const { cert, key, names } = raw
+  const { cert, key, names, clientCa: ca } = raw
   const mode = settings.has('tls.mode') || (cert ?? key) === undefined ? raw.mode : 'files'
   if (mode === 'off') return { mode }
+  const clientCa = ca !== undefined && { clientCa: readableFile(['tls', 'clientCa'], ca, settings) }
   if (mode === 'auto')
-    return { mode, names: names.map((name, index) => readServerName(name, index, settings)) }
+    return { mode, names: names.map((name, index) => readServerName(name, index, settings)), ...clientCa }
   if (cert === undefined || key === undefined) {
     const place = ['tls.mode', 'tls.cert', 'tls.key'].find((name) => settings.has(name)) ?? 'tls.mode'
     const missing = cert === undefined ? 'tls.cert' : 'tls.key'
@@ -90,6 +93,7 @@ function readTls(raw: RawConfig['tls'], settings: Settings): TlsConfig {
     mode,
     cert: readableFile(['tls', 'cert'], cert, settings),
     key: readableFile(['tls', 'key'], key, settings),
+    ...clientCa,
   }
 }
 
@@ -100,9 +104,15 @@ function readServerName(text: string, index: number, settings: Settings): string
 }
 
 function unusedTlsSettings({ mode }: TlsConfig, settings: Settings): string[] {
-  return ['cert', 'key', 'names'].flatMap((name) => {
+  const modes: Record<string, TlsConfig['mode'][]> = {
+    cert: ['files'],
+    key: ['files'],
+    names: ['auto'],
+    clientCa: ['auto', 'files'],
+  }
+  return Object.entries(modes).flatMap(([name, used]) => {
     const setting = settings.get(`tls.${name}`)
-    const isUsed = mode === (name === 'names' ? 'auto' : 'files')
+    const isUsed = used.includes(mode)
     return setting === undefined || isUsed
       ? []
       : [`${setting.at(['tls', name])} is not used, because tls.mode is ${mode}.`]

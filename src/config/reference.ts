@@ -76,7 +76,7 @@ commands that talk to a server. What Kubernetes sets for a service called lookas
 \`LOOKASIDE_SERVICE_…\`, is ignored.)
 
 A relative path starts at the working directory of the server; but in the configuration file, paths of files (\`tls.cert\`,
-\`tls.key\`, \`policy\`, \`registry.ca\`, those of \`gates\` and \`mirrors\`, the folders of \`publish\`) start at the folder of that file.
+\`tls.key\`, \`tls.clientCa\`, \`policy\`, \`registry.ca\`, those of \`gates\` and \`mirrors\`, the folders of \`publish\`) start at the folder of that file.
 
 This page is made from \`src/config/schema.ts\`; \`node src/config/reference.ts --write\` makes it again.
 

@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { maxBlobBytes } from '../reference/tree-path.ts'
+import { clientsSchema } from './clients-schema.ts'
 import { gatesSchema } from './gates-schema.ts'
 import { mirrorsSchema, publishSchema } from './mirrors-schema.ts'
 import { oidcSchema } from './oidc-schema.ts'
@@ -52,6 +53,14 @@ export const configSchema = Type.Object(
             minLength: 1,
             examples: ['server.key'],
             description: 'For mode files: the unencrypted private key in PEM. Relative paths as for cert.',
+          }),
+        ),
+        clientCa: Type.Optional(
+          Type.String({
+            minLength: 1,
+            examples: ['clients-ca.crt'],
+            description:
+              'CAs in PEM whose certificates clients may sign in with, as clients says; read again when it changes. Nobody must have a certificate. Relative paths as for cert.',
           }),
         ),
         names: Type.Array(Type.String(), {
@@ -159,6 +168,7 @@ export const configSchema = Type.Object(
     ),
     registry: registrySchema,
     oidc: oidcSchema,
+    clients: clientsSchema,
     mirrors: mirrorsSchema,
     publish: publishSchema,
     audit: Type.Object(

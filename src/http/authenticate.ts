@@ -1,10 +1,14 @@
+import { X509Certificate } from 'node:crypto'
+import type { Socket } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import { may, type Principal, parseScope } from '../access/principal.ts'
 import { parseToken, secretMatches } from '../access/token.ts'
+import type { Clients } from '../identity/clients.ts'
 import { type Issuers, isJwt } from '../identity/issuers.ts'
 import type { Repository } from '../reference/repository.ts'
 import { Refusal } from '../refusal.ts'
 import type { Tokens } from '../storage/storage.ts'
+import type { ShownCertificates } from './shown-certificates.ts'
 
 /** Who asks, and how the log names it. */
 export interface Caller {
@@ -18,7 +22,15 @@ export interface SignIn {
   /** @throws Refusal no-credentials, bad-credentials, not-allowed; issuer-unreachable */
   authenticate: Authenticate
   /** Whether the credentials of a request are, or want to be, for this server: no other is to see them. */
-  isForUs(request: Pick<FastifyRequest, 'headers'>): boolean
+  isForUs(request: FastifyRequest): boolean
+}
+
+export interface SignInOptions {
+  storage: Pick<Tokens, 'token'>
+  issuers: Issuers
+  clients: Clients
+  shown: Pick<ShownCertificates, 'of'>
+  clock: () => number
 }
 
 /** Compared with where there is no such token, so that its absence takes the time of a wrong secret. */
@@ -26,9 +38,10 @@ const noHash = new Uint8Array(32)
 
 /**
  * Finds who asks: by a token of this server or of an issuer that it knows, as `Authorization: Bearer <token>` or as the
- * password of Basic with any user name. A token that was revoked before the event loop turned to a request is refused.
+ * password of Basic with any user name; where there is none, by the certificate of the connection. A token that was
+ * revoked before the event loop turned to a request is refused.
  */
-export function signIn(storage: Pick<Tokens, 'token'>, issuers: Issuers, clock: () => number): SignIn {
+export function signIn({ storage, issuers, clients, shown, clock }: SignInOptions): SignIn {
   /** Who was found in this turn of the event loop, by token. */
   const found = new Map<string, Caller>()
 
@@ -49,24 +62,36 @@ export function signIn(storage: Pick<Tokens, 'token'>, issuers: Issuers, clock: 
     }
   }
 
+  function clientOf(socket: Socket): Caller {
+    const certificate = shown.of(socket)
+    const client = certificate instanceof X509Certificate ? clients(certificate) : null
+    if (client) return client
+    const why =
+      certificate === null
+        ? ''
+        : ` (the certificate of the client does not count: ${typeof certificate === 'string' ? certificate : 'it names nobody that is known here, or is not for clients'})`
+    throw new Refusal(
+      'no-credentials',
+      `A token is needed: send it as Bearer, or as the password of Basic${why}`,
+    )
+  }
+
   return {
-    async authenticate({ headers }) {
+    async authenticate({ headers, raw }) {
       const text = tokenText(headers.authorization)
       // Clients of registries send an empty password where they have none and are asked for one.
-      if (!text)
-        throw new Refusal(
-          'no-credentials',
-          'A token is needed: send it as Bearer, or as the password of Basic',
-        )
+      if (!text) return clientOf(raw.socket)
       const caller = found.get(text) ?? (await (isJwt(text) ? issuers.signIn(text) : lookUp(text)))
       if (found.size === 0) setImmediate(() => found.clear())
       found.set(text, caller)
       return caller
     },
 
-    isForUs({ headers }) {
+    isForUs({ headers, raw }) {
       const text = tokenText(headers.authorization) ?? ''
-      return text.startsWith('lks_') || issuers.knows(text)
+      if (text.startsWith('lks_') || issuers.knows(text)) return true
+      const certificate = headers.authorization === undefined ? shown.of(raw.socket) : null
+      return certificate instanceof X509Certificate && clients(certificate) !== null
     },
   }
 }

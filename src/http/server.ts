@@ -17,6 +17,7 @@ import fastify, {
 } from 'fastify'
 import type { Admit } from '../admission/admit.ts'
 import type { Trail } from '../admission/trail.ts'
+import type { Clients } from '../identity/clients.ts'
 import type { Issuers } from '../identity/issuers.ts'
 import { normaliseUrlPath } from '../reference/tree-path.ts'
 import { Refusal } from '../refusal.ts'
@@ -41,6 +42,7 @@ import { type ReadCounts, startReads, treePrefix } from './reads.ts'
 import { isForRegistry, type RegistryOptions, registryRoutes } from './registry.ts'
 import { sendRegistryError } from './registry-error.ts'
 import { requestIdHeader, requestIdOf } from './request-id.ts'
+import { shownCertificates, ticketKeysFor } from './shown-certificates.ts'
 import { signatureRoutes } from './signatures.ts'
 import { slotCache } from './slot-cache.ts'
 import { uploadRoutes } from './uploads.ts'
@@ -84,6 +86,7 @@ export interface LookasideServerOptions {
   uploads: { maxBytes: number; stallSeconds: number }
   registry: Pick<ExtensionOptions, 'delegate' | 'host'> & Omit<RegistryOptions, keyof SignIn>
   issuers: Issuers
+  clients: Clients
   /** Scheme and authority that clients use, without a trailing slash. */
   origin(): string
 }
@@ -115,6 +118,10 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
   let certificate = options.tls?.cert
   const servers: Server[] = []
   const sockets = new Set<Socket>()
+  const shown = shownCertificates()
+  /** With which each server began. */
+  const ticketKeys = new Map<TlsServer, Buffer>()
+  let clientCa = String(options.tls?.ca)
   let closing = false
   const app: App = fastify({
     loggerInstance: log,
@@ -139,6 +146,7 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
         sockets.add(socket)
         socket.once('close', () => sockets.delete(socket))
       })
+      if (options.tls?.ca) shown.watch(server)
       servers.push(server)
       return server
     },
@@ -162,7 +170,7 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
   })
   app.addHook('onError', async (request, _reply, error) => noteRefusal(trail, request, error))
   await describeApi(app, { version: observed.version, isPrivate: options.reads.private, origin })
-  const signing = signIn(storage, options.issuers, clock)
+  const signing = signIn({ storage, issuers: options.issuers, clients: options.clients, shown, clock })
   const { authenticate } = signing
   const readers = readersBy(authenticate, options.reads.private)
   const certificateExpires = () => expiryOf(certificate)
@@ -209,14 +217,24 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
         port,
         listenTextResolver: (address) => `bound to ${address.replace(/^https?:../, '')}`,
       })
+      for (const server of options.tls ? (servers as TlsServer[]) : []) {
+        // Workers have the same keys, from Node.
+        const keys = server.getTicketKeys()
+        ticketKeys.set(server, keys)
+        server.setTicketKeys(ticketKeysFor(keys, options.tls ?? {}))
+      }
       const [server] = servers as [Server]
       return (server.address() as AddressInfo).port
     },
     setCertificate(secureContext) {
       certificate = secureContext.cert
-      // Workers have the same keys, from Node. New ones would end the sessions that clients hold.
-      for (const server of servers as TlsServer[])
-        server.setSecureContext({ ...secureContext, ticketKeys: server.getTicketKeys() })
+      for (const server of servers as TlsServer[]) {
+        // New keys would end the sessions that clients hold, which must be where other CAs count for certificates.
+        const keys = ticketKeysFor(ticketKeys.get(server) ?? server.getTicketKeys(), secureContext)
+        server.setSecureContext({ ...secureContext, ticketKeys: keys })
+      }
+      if (String(secureContext.ca) !== clientCa) shown.forget()
+      clientCa = String(secureContext.ca)
     },
     async close() {
       closing = true

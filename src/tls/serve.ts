@@ -4,12 +4,19 @@ import { readCertificate, type ServerTlsOptions } from './certificate-files.ts'
 import type { PrivateCa } from './private-ca.ts'
 import { watchCertificate } from './reload.ts'
 
+/** Certificates of clients are asked for, and none must be shown. */
+export interface ClientCaOptions {
+  ca?: string[]
+  requestCert?: true
+  rejectUnauthorized?: false
+}
+
 export interface Certificates {
-  options: ServerTlsOptions
+  options: ServerTlsOptions & ClientCaOptions
   /** What clients must trust; null where the certificate is the operator's. */
   ca: string | null
   /** Calls back with each later certificate, for as long as the process lives or until `stop`. */
-  follow(onChange: (options: ServerTlsOptions) => void): void
+  follow(onChange: (options: ServerTlsOptions & ClientCaOptions) => void): void
   stop(): void
 }
 
@@ -18,7 +25,7 @@ export interface CertificateEvents {
   onError(error: Error): void
 }
 
-const watchMilliseconds = 5_000
+export const watchMilliseconds = 5_000
 const hourMilliseconds = 3_600_000
 
 /** The operator's certificate and key. @throws CertificateError */

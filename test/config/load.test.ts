@@ -20,6 +20,7 @@ test('without any source the defaults hold', (t) => {
     tree: { enabled: true },
     registry: { delegate: false, anonymous: false },
     oidc: [],
+    clients: [],
     mirrors: [],
     publish: [],
     audit: { days: 90, rows: 500_000 },
@@ -83,14 +84,14 @@ test('what is wrong in the file is told with file, line and key', (t) => {
   const { load } = loader(t)
   const cases: [string, string][] = [
     ['data: x\nlisten: y:z\n', ':2: listen must be HOST:PORT, [IPV6]:PORT or :PORT, not "y:z"'],
-    ['tls:\n  mod: off\n', ':2: tls.mod is not a known key; tls has mode, cert, key, names'],
+    ['tls:\n  mod: off\n', ':2: tls.mod is not a known key; tls has mode, cert, key, clientCa, names'],
     [
       'polcy: x\n',
-      ':1: polcy is not a known key; the configuration has data, listen, publicUrl, tls, workers, registries, policy, gates, reads, uploads, withdraw, digestViews, tree, registry, oidc, mirrors, publish, audit, log',
+      ':1: polcy is not a known key; the configuration has data, listen, publicUrl, tls, workers, registries, policy, gates, reads, uploads, withdraw, digestViews, tree, registry, oidc, clients, mirrors, publish, audit, log',
     ],
     [
       '__proto__: {}\n',
-      ':1: __proto__ is not a known key; the configuration has data, listen, publicUrl, tls, workers, registries, policy, gates, reads, uploads, withdraw, digestViews, tree, registry, oidc, mirrors, publish, audit, log',
+      ':1: __proto__ is not a known key; the configuration has data, listen, publicUrl, tls, workers, registries, policy, gates, reads, uploads, withdraw, digestViews, tree, registry, oidc, clients, mirrors, publish, audit, log',
     ],
     ['tls:\n  mode: on\n', ':2: tls.mode must be auto, files or off, not "on"'],
     ['workers: 65\n', ':1: workers must be an integer from 1 to 64 or auto, not 65'],
@@ -103,7 +104,7 @@ test('what is wrong in the file is told with file, line and key', (t) => {
     ['tls: off\n', ':1: tls must be a mapping with mode, cert, key, names, not "off"'],
     [
       '- data\n',
-      ':1: the configuration must be a mapping with data, listen, publicUrl, tls, workers, registries, policy, gates, reads, uploads, withdraw, digestViews, tree, registry, oidc, mirrors, publish, audit, log, not a list',
+      ':1: the configuration must be a mapping with data, listen, publicUrl, tls, workers, registries, policy, gates, reads, uploads, withdraw, digestViews, tree, registry, oidc, clients, mirrors, publish, audit, log, not a list',
     ],
     ['data:\n', ':1: data must be text that is not empty, but there is no value'],
     [
@@ -169,7 +170,7 @@ test('what is wrong in a variable or flag is told with its name', (t) => {
     ],
     [
       { env: { LOOKASIDE_TLS: '{ modus: off }' } },
-      'LOOKASIDE_TLS: tls.modus is not a known key; tls has mode, cert, key, names',
+      'LOOKASIDE_TLS: tls.modus is not a known key; tls has mode, cert, key, clientCa, names',
     ],
     [
       { env: { LOOKASIDE_REGISTRIES: '[{ host: ' } },

@@ -30,7 +30,7 @@ test('the reference file changes nothing, as it stands and with every default un
   const defaults = loadConfig(sources)
   assert.deepEqual(loadConfig({ ...sources, file: fileWith(t, text) }), defaults)
   const uncommented = text.replaceAll(
-    /^( *)#(?!cert|key|publicUrl|registries|policy|upstream|ca:|host:)(?=\S)/gm,
+    /^( *)#(?!cert|key|clientCa|publicUrl|registries|policy|upstream|ca:|host:)(?=\S)/gm,
     '$1',
   )
   assert.ok(uncommented.includes('\n  stallSeconds: 30\n'))
@@ -40,7 +40,14 @@ test('the reference file changes nothing, as it stands and with every default un
 test('every example of the reference file can be used', (t) => {
   const text = referenceTexts()['config/lookaside.yaml'] ?? ''
   const file = fileWith(t, text.replaceAll(/^( *)#(?=\S)/gm, '$1'))
-  for (const name of ['server.crt', 'server.key', 'policy.json', 'registry-ca.crt', 'vendor.json'])
+  for (const name of [
+    'server.crt',
+    'server.key',
+    'policy.json',
+    'registry-ca.crt',
+    'vendor.json',
+    'clients-ca.crt',
+  ])
     writeFileSync(join(file, '..', name), '')
   const { publicUrl, registries } = loadConfig({ ...sources, file })
   assert.equal(publicUrl, 'https://sigs.example.com')
@@ -50,6 +57,7 @@ test('every example of the reference file can be used', (t) => {
       .filter(({ node }) => node.type === 'array')
       .map((key) => [variableOf(key), JSON.stringify(key.node.examples?.[0])]),
   )
+  env.LOOKASIDE_TLS_CLIENT_CA = 'clients-ca.crt'
   const { digestViews, mirrors, publish } = loadConfig({ ...sources, env, workingDirectory: dirname(file) })
   assert.deepEqual([digestViews.length, mirrors.length, publish.length], [1, 1, 1])
 })
