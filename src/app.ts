@@ -128,6 +128,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       trail,
       withdrawals: nudging(admitting.withdrawals, () => projector?.nudge()),
       registry: registryOptions(config, upstream),
+      trustedProxies: config.trustedProxies,
       issuers,
       clients: await certificateClients(config.clients, Date.now),
       gates: { ask: admitting.ask, repositoryOf: (image) => repositoryOf(image, rules.registries) },

@@ -5,7 +5,7 @@
 export class Refusal extends Error {
   override readonly name = 'Refusal'
   readonly code: RefusalCode
-  /** Of `busy`: when it is worth trying again, where that is known. */
+  /** Of a 503 or 429: when it is worth trying again, where that is known. */
   readonly retrySeconds: number | undefined
   /** Of a signature that was not admitted: as much as was found out about it. */
   about: { repository?: string; digest?: string; identity?: string; sha256?: string } | undefined
@@ -31,6 +31,7 @@ export const refusalStatus = {
   // Who asks.
   'no-credentials': 401,
   'bad-credentials': 401,
+  'too-many-failures': 429,
   'not-allowed': 403,
   // Where.
   'not-found': 404,

@@ -31,6 +31,7 @@ export function testConfig(data: string, overrides: Partial<Config> = {}): Confi
     digestViews: [],
     tree: { enabled: true },
     registry: { delegate: false, anonymous: false },
+    trustedProxies: [],
     oidc: [],
     clients: [],
     mirrors: [],

@@ -27,6 +27,8 @@ export interface Config {
   digestViews: DigestView[]
   tree: RawConfig['tree']
   registry: RegistryConfig
+  /** Addresses, and networks as ADDRESS/BITS. */
+  trustedProxies: string[]
   oidc: IssuerConfig[]
   /** Empty without `tls.clientCa`. */
   clients: ClientRule[]

@@ -8,7 +8,7 @@ import { isObject } from './fault.ts'
 import { readGates } from './gates.ts'
 import { isSection, type Key, keysIn, root, type SchemaNode, valuesOf } from './keys.ts'
 import { type ListenAddress, parseListenAddress } from './listen.ts'
-import { meant, readableFile, readUrl, refuse } from './meaning.ts'
+import { meant, readableFile, readNetwork, readUrl, refuse } from './meaning.ts'
 import { readMirrors, readPublish } from './mirrors.ts'
 import { readIssuers } from './oidc.ts'
 import { readRegistries, readRegistry } from './registries.ts'
@@ -36,6 +36,9 @@ export function interpret(settings: Settings, workingDirectory: string): Config 
     digestViews: readDigestViews(raw.digestViews, settings),
     tree: raw.tree,
     registry: readRegistry(raw.registry, raw.registries, settings),
+    trustedProxies: raw.trustedProxies.map((text, index) =>
+      readNetwork(text, ['trustedProxies', index], settings),
+    ),
     oidc: readIssuers(raw.oidc, settings),
     clients: readClients(raw.clients, tls, settings),
     mirrors: readMirrors(raw.mirrors, registries ?? [], settings),

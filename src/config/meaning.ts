@@ -1,4 +1,5 @@
 import { accessSync, constants, statSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { Refusal } from '../refusal.ts'
 import { ConfigurationError } from './configuration-error.ts'
@@ -26,6 +27,14 @@ export function readUrl(place: Path, text: string, settings: Settings): string {
   if (isPlain && /^https?:$/.test(url.protocol)) return url.href.replace(/[/?#]+$/, '')
   const quoted = text.includes('@') ? '' : `, not "${text}"`
   return refuse(settings, place, `must be an http or https URL without credentials or query${quoted}`)
+}
+
+/** An address, or a network as ADDRESS/BITS. */
+export function readNetwork(text: string, place: Path, settings: Settings): string {
+  const [, address = '', bits] = /^([0-9a-fA-F.:]+)(?:\/([1-9][0-9]{0,2}))?$/.exec(text) ?? []
+  const most = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0
+  if (most > 0 && Number(bits ?? most) <= most) return text
+  return refuse(settings, place, `must be an IP address, or a network such as 10.0.0.0/8, not "${text}"`)
 }
 
 /** The setting that a place is in: that of a list or a mapping has everything in it. */

@@ -72,6 +72,12 @@ export const configSchema = Type.Object(
       },
       { ...closed, description: 'How connections are encrypted: TLS 1.2 and 1.3 only.' },
     ),
+    trustedProxies: Type.Array(Type.String(), {
+      default: [],
+      examples: [['127.0.0.1', '10.0.0.0/8']],
+      description:
+        'Addresses and networks of proxies in front of this server whose X-Forwarded-For says where a request comes from. Failures to sign in are counted by that address; a proxy that is not here counts for all behind it.',
+    }),
     workers: Type.Union([Type.Integer({ minimum: 1, maximum: 64 }), Type.Literal('auto')], {
       default: 'auto',
       description: 'Processes that answer requests. auto: as many as the machine has processors, up to four.',

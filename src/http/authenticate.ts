@@ -9,6 +9,7 @@ import type { Repository } from '../reference/repository.ts'
 import { Refusal } from '../refusal.ts'
 import type { Tokens } from '../storage/storage.ts'
 import type { ShownCertificates } from './shown-certificates.ts'
+import { signInFailures } from './sign-in-failures.ts'
 
 /** Who asks, and how the log names it. */
 export interface Caller {
@@ -19,7 +20,7 @@ export interface Caller {
 export type Authenticate = (request: FastifyRequest) => Promise<Caller>
 
 export interface SignIn {
-  /** @throws Refusal no-credentials, bad-credentials, not-allowed; issuer-unreachable */
+  /** @throws Refusal no-credentials, bad-credentials, too-many-failures, not-allowed; issuer-unreachable */
   authenticate: Authenticate
   /** Whether the credentials of a request are, or want to be, for this server: no other is to see them. */
   isForUs(request: FastifyRequest): boolean
@@ -44,8 +45,10 @@ const noHash = new Uint8Array(32)
 export function signIn({ storage, issuers, clients, shown, clock }: SignInOptions): SignIn {
   /** Who was found in this turn of the event loop, by token. */
   const found = new Map<string, Caller>()
+  const failed = signInFailures(clock)
 
   async function lookUp(text: string): Promise<Caller> {
+    if (isJwt(text)) return issuers.signIn(text)
     const parsed = parseToken(text)
     const record = parsed && (await storage.token(parsed.id))
     const matches = secretMatches(parsed?.secret ?? '', record?.hash ?? noHash)
@@ -60,6 +63,15 @@ export function signIn({ storage, issuers, clients, shown, clock }: SignInOption
       principal: { name: record.name, scopes: record.scopes.map(parseScope) },
       actor: `token:${record.id} ${record.name}`,
     }
+  }
+
+  const counting = (address: string) => (error: unknown) => {
+    const isFailure = error instanceof Refusal && error.code === 'bad-credentials'
+    const retrySeconds = isFailure ? failed(address) : null
+    if (retrySeconds === null) throw error
+    throw new Refusal('too-many-failures', 'Too many have failed to sign in from this address', {
+      retrySeconds,
+    })
   }
 
   function clientOf(socket: Socket): Caller {
@@ -77,11 +89,11 @@ export function signIn({ storage, issuers, clients, shown, clock }: SignInOption
   }
 
   return {
-    async authenticate({ headers, raw }) {
+    async authenticate({ headers, raw, ip }) {
       const text = tokenText(headers.authorization)
       // Clients of registries send an empty password where they have none and are asked for one.
       if (!text) return clientOf(raw.socket)
-      const caller = found.get(text) ?? (await (isJwt(text) ? issuers.signIn(text) : lookUp(text)))
+      const caller = found.get(text) ?? (await lookUp(text).catch(counting(ip)))
       if (found.size === 0) setImmediate(() => found.clear())
       found.set(text, caller)
       return caller

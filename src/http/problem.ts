@@ -17,7 +17,7 @@ export interface Problem {
 /** Both ways to send a token; old scripts send Basic credentials only after a challenge. */
 export const challenges = ['Basic realm="lookaside", charset="UTF-8"', 'Bearer realm="lookaside"']
 
-/** Of a 503, in seconds: what the refusal says, or what is as good a guess as any. */
+/** Of a 503 or 429, in seconds: what the refusal says, or what is as good a guess as any. */
 export function retryAfter(error: Error): string {
   return String((error instanceof Refusal && error.retrySeconds) || 1)
 }
@@ -29,14 +29,14 @@ export function sendProblem(error: FastifyError | Error, request: FastifyRequest
   const path = withoutSecrets(request.url.split('?', 1)[0] ?? '')
   const { status, code, detail } = problem
   request.refusedAs = code
-  const level = status === 404 ? 'debug' : 'info'
+  const level = status === 404 || status === 429 ? 'debug' : 'info'
   request.log[level](
     { method, path, status, code, detail: withoutSecrets(detail), actor: caller?.actor, remote: request.ip },
     'refused',
   )
   reply.code(problem.status).type(problemType)
   if (problem.status === 401) reply.header('WWW-Authenticate', challenges)
-  if (problem.status === 503) reply.header('Retry-After', retryAfter(error))
+  if (status === 503 || status === 429) reply.header('Retry-After', retryAfter(error))
   // Else the connection is closed in the middle of the body, and clients see that and no answer. Node reads on.
   if (problem.status === 413) reply.removeHeader('connection')
   reply.header('Cache-Control', 'no-store').send(Buffer.from(JSON.stringify(problem)))

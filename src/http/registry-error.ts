@@ -12,6 +12,7 @@ interface RegistryError {
 const byCode: Partial<Record<RefusalCode, RegistryError>> = {
   'no-credentials': { status: 401, code: 'UNAUTHORIZED' },
   'bad-credentials': { status: 401, code: 'UNAUTHORIZED' },
+  'too-many-failures': { status: 429, code: 'TOOMANYREQUESTS' },
   'not-allowed': { status: 403, code: 'DENIED' },
   'not-trusted': { status: 403, code: 'DENIED' },
   'bad-reference': { status: 400, code: 'NAME_INVALID' },
@@ -37,7 +38,7 @@ export function sendRegistryError(
   if (status >= 500) request.log.error({ err: error }, 'a request for a registry failed')
   else logRefusal(request, { status, code: error instanceof Refusal ? error.code : code, detail: message })
   if (status === 401 && !reply.hasHeader('www-authenticate')) reply.header('WWW-Authenticate', basicChallenge)
-  if (status === 503) reply.header('Retry-After', retryAfter(error))
+  if (status === 503 || status === 429) reply.header('Retry-After', retryAfter(error))
   // Else the connection is closed in the middle of the body, and clients see that and no answer.
   if (status === 413) reply.removeHeader('connection')
   reply
@@ -54,7 +55,10 @@ function logRefusal(
   const { method, url, caller } = request
   const path = withoutSecrets(url.split('?', 1)[0] ?? '')
   // Every client begins without credentials, and asks for signatures that are not there.
-  const isUsual = refusal.status === 404 || (method === 'GET' && refusal.code === 'no-credentials')
+  const isUsual =
+    refusal.status === 404 ||
+    refusal.status === 429 ||
+    (method === 'GET' && refusal.code === 'no-credentials')
   const detail = withoutSecrets(refusal.detail)
   request.log[isUsual ? 'debug' : 'info'](
     { method, path, ...refusal, detail, actor: caller?.actor, remote: request.ip },

@@ -85,6 +85,8 @@ export interface LookasideServerOptions {
   reads: { cacheSeconds: number; private: boolean }
   uploads: { maxBytes: number; stallSeconds: number }
   registry: Pick<ExtensionOptions, 'delegate' | 'host'> & Omit<RegistryOptions, keyof SignIn>
+  /** Whose word counts for where a request comes from: addresses and networks. */
+  trustedProxies: readonly string[]
   issuers: Issuers
   clients: Clients
   /** Scheme and authority that clients use, without a trailing slash. */
@@ -125,6 +127,7 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
   let closing = false
   const app: App = fastify({
     loggerInstance: log,
+    trustProxy: options.trustedProxies.length ? [...options.trustedProxies] : false,
     logController: new LogController({ disableRequestLogging: true }),
     routerOptions: { maxParamLength: 1024 },
     genReqId: requestIdOf,

@@ -19,6 +19,7 @@ test('without any source the defaults hold', (t) => {
     digestViews: [],
     tree: { enabled: true },
     registry: { delegate: false, anonymous: false },
+    trustedProxies: [],
     oidc: [],
     clients: [],
     mirrors: [],
@@ -87,11 +88,11 @@ test('what is wrong in the file is told with file, line and key', (t) => {
     ['tls:\n  mod: off\n', ':2: tls.mod is not a known key; tls has mode, cert, key, clientCa, names'],
     [
       'polcy: x\n',
-      ':1: polcy is not a known key; the configuration has data, listen, publicUrl, tls, workers, registries, policy, gates, reads, uploads, withdraw, digestViews, tree, registry, oidc, clients, mirrors, publish, audit, log',
+      ':1: polcy is not a known key; the configuration has data, listen, publicUrl, tls, trustedProxies, workers, registries, policy, gates, reads, uploads, withdraw, digestViews, tree, registry, oidc, clients, mirrors, publish, audit, log',
     ],
     [
       '__proto__: {}\n',
-      ':1: __proto__ is not a known key; the configuration has data, listen, publicUrl, tls, workers, registries, policy, gates, reads, uploads, withdraw, digestViews, tree, registry, oidc, clients, mirrors, publish, audit, log',
+      ':1: __proto__ is not a known key; the configuration has data, listen, publicUrl, tls, trustedProxies, workers, registries, policy, gates, reads, uploads, withdraw, digestViews, tree, registry, oidc, clients, mirrors, publish, audit, log',
     ],
     ['tls:\n  mode: on\n', ':2: tls.mode must be auto, files or off, not "on"'],
     ['workers: 65\n', ':1: workers must be an integer from 1 to 64 or auto, not 65'],
@@ -101,10 +102,10 @@ test('what is wrong in the file is told with file, line and key', (t) => {
       'uploads: { maxBytes: 4194305 }\n',
       ':1: uploads.maxBytes must be an integer from 1 to 4194304, not 4194305',
     ],
-    ['tls: off\n', ':1: tls must be a mapping with mode, cert, key, names, not "off"'],
+    ['tls: off\n', ':1: tls must be a mapping with mode, cert, key, clientCa, names, not "off"'],
     [
       '- data\n',
-      ':1: the configuration must be a mapping with data, listen, publicUrl, tls, workers, registries, policy, gates, reads, uploads, withdraw, digestViews, tree, registry, oidc, clients, mirrors, publish, audit, log, not a list',
+      ':1: the configuration must be a mapping with data, listen, publicUrl, tls, trustedProxies, workers, registries, policy, gates, reads, uploads, withdraw, digestViews, tree, registry, oidc, clients, mirrors, publish, audit, log, not a list',
     ],
     ['data:\n', ':1: data must be text that is not empty, but there is no value'],
     [
