@@ -13,7 +13,7 @@ export interface ShownCertificates {
 }
 
 export function shownCertificates(): ShownCertificates {
-  let checked = new WeakSet<Socket>()
+  let checked = new WeakMap<Socket, X509Certificate>()
   /** Connections in a handshake, by the other end: Node makes another socket of each. */
   const shaking = new Map<string, Socket>()
   const endOf = ({ remoteAddress, remotePort }: Socket) => `${remoteAddress} ${remotePort}`
@@ -27,18 +27,20 @@ export function shownCertificates(): ShownCertificates {
       })
       server.on('secureConnection', (socket: TLSSocket) => {
         shaking.delete(endOf(socket))
-        checked.add(socket)
+        // Kept as it was checked: TLS 1.2 lets a client shake hands again, with another one that nobody looks at.
+        const certificate = socket.authorized ? socket.getPeerX509Certificate() : undefined
+        if (certificate) checked.set(socket, certificate)
       })
     },
     of(socket) {
+      const certificate = checked.get(socket)
+      if (certificate) return certificate
       const { authorized, authorizationError, getPeerX509Certificate } = socket as TLSSocket
-      const certificate = getPeerX509Certificate?.call(socket)
-      if (!certificate) return null
-      if (!authorized) return String(authorizationError)
-      return checked.has(socket) ? certificate : 'the CAs have changed: connect again'
+      if (!getPeerX509Certificate?.call(socket)) return null
+      return authorized ? 'the CAs have changed: connect again' : String(authorizationError)
     },
     forget() {
-      checked = new WeakSet()
+      checked = new WeakMap()
       for (const socket of shaking.values()) socket.destroy()
     },
   }
