@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { eventually } from '../eventually.ts'
 import { newBlob } from '../signing.ts'
+import { skopeoCopy, startFront } from './front.ts'
+import { newGnupg } from './gnupg.ts'
+import { writeImage } from './image.ts'
 import { startLookaside } from './lookaside.ts'
+import { newMachine } from './machine.ts'
 import { run, succeed, workFolder } from './program.ts'
+import { startRegistry } from './registry.ts'
+import { accepted, refused } from './site.ts'
 
 const folder = workFolder()
 const file = (name: string) => join(folder, name)
@@ -92,4 +98,33 @@ test('curl uploads with a certificate whose subject is written as openssl prints
     assert.equal(await resumed(), false)
     assert.equal(await upload(...certified('signer')), 401)
   }
+})
+
+test('skopeo signs through a registry with the certificate in certs.d, and no password', async () => {
+  await newCa('machines')
+  await issue('machine', 'machines', '/CN=machine')
+  const place = workFolder()
+  const front = await startFront(
+    place,
+    await startRegistry(place),
+    {},
+    {
+      tls: { clientCa: file('machines.crt') },
+      clients: [{ subject: 'CN=machine', allow: ['push:team/app'] }],
+    },
+  )
+  const gnupg = newGnupg(place)
+  const key = await gnupg.newKey('alice', 'ed25519')
+  const machine = newMachine(place, front, gnupg.env)
+  const image = writeImage(join(place, 'image'), 'an image\n')
+  const push = (repository: string) =>
+    skopeoCopy()(machine, { image, reference: `${front.host}/${repository}:1.0`, key })
+  refused(await push('team/app'), /unauthorized|authentication required/i)
+  const certsD = join(machine.containers, 'certs.d', front.host)
+  cpSync(file('machine.crt'), join(certsD, 'client.cert'))
+  cpSync(file('machine.key'), join(certsD, 'client.key'))
+  accepted(await push('team/app'))
+  assert.equal((await front.signatures('team/app')).length, 1)
+  assert.match(String(front.actors().at(-1)), /^certificate:[0-9A-F]+ CN=machine$/)
+  refused(await push('team/other'), /no right push:team\/other|denied/i)
 })

@@ -34,11 +34,16 @@ export async function startFront(
   folder: string,
   registry: Registry,
   options: { delegate?: boolean; anonymous?: boolean } = {},
+  configuration: Record<string, unknown> = {},
 ): Promise<Front> {
   const upstream = { upstream: `https://${registry.host}`, ca: registry.ca }
   // What a registry has said is remembered by each process: with one, every test has to do with that.
   const workers = options.delegate ? 1 : 2
-  const server = await startLookaside(folder, { workers, registry: { ...upstream, ...options } })
+  const server = await startLookaside(folder, {
+    workers,
+    registry: { ...upstream, ...options },
+    ...configuration,
+  })
   const curl = (...args: string[]) => succeed('curl', ['--silent', '--cacert', server.ca, ...args])
   const get = async (path: string) => JSON.parse(await curl('--fail', server.url + path))
   return {
