@@ -31,9 +31,14 @@ export function parseToken(text: string): { id: string; secret: string } | null 
   return id === undefined || secret === undefined ? null : { id, secret }
 }
 
+/** Whether a text has the form of a signed JWT (RFC 7515, section 7.1), as no token of this server has. */
+export function isJwt(text: string): boolean {
+  // Its header begins with `{"`, in base64url.
+  return /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(text)
+}
+
 /** A text fit for a log: who puts a token where it does not belong is not to find it there. */
 export function withoutSecrets(text: string): string {
-  // A JWT begins with `{"`, in base64url.
   return text.replace(/(lks_[0-9a-f]{8}_)[A-Za-z0-9_-]+|(eyJ)[\w-]*\.[\w.-]*/g, '$1$2…')
 }
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { parseToken } from '../access/token.ts'
+import { isJwt, parseToken } from '../access/token.ts'
 import { isLoopback } from '../net/outgoing.ts'
 import { Refusal } from '../refusal.ts'
 import { readCaFile } from './ca-file.ts'
@@ -88,10 +88,10 @@ export function parseServerUrl(text: string): string {
 function readToken(env: NodeJS.ProcessEnv, file: string | undefined): string | null {
   const text = (file === undefined ? (env.LOOKASIDE_TOKEN ?? '') : readTokenFile(file)).trim()
   if (text === '' && file === undefined) return null
-  if (parseToken(text)) return text
+  if (parseToken(text) || isJwt(text)) return text
   throw new Refusal(
     'configuration',
-    `${file ?? 'LOOKASIDE_TOKEN'} does not hold a token (lks_…) and nothing else`,
+    `${file ?? 'LOOKASIDE_TOKEN'} does not hold a token (lks_…, or a JWT of an issuer) and nothing else`,
   )
 }
 

@@ -69,11 +69,6 @@ export function oidcIssuers(settings: readonly IssuerSettings[], clock: () => nu
   }
 }
 
-/** Whether a text has the form of a signed JWT (RFC 7515, section 7.1), as no token of this server has. */
-export function isJwt(text: string): boolean {
-  return /^[\w-]+\.[\w-]+\.[\w-]*$/.test(text)
-}
-
 /**
  * What a token says, read leniently, so that one that is spoilt on its way is still known for what it is: to find out whom
  * it is for, never to believe it.

@@ -68,6 +68,11 @@ test('what is no token is neither sent nor shown', () => {
   assert.throws(() => serverAccess({}, { tokenFile: join(folder, 'missing') }), refused(/cannot be read/))
 })
 
+test('a token of an issuer is sent as one of the server is', () => {
+  const jwt = 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJqb2IifQ.c2lnbmF0dXJl'
+  assert.equal(serverAccess({ LOOKASIDE_TOKEN: `${jwt}\n` }, {}).token, jwt)
+})
+
 test('a token goes in the clear to this machine alone', () => {
   for (const url of ['http://localhost:8080', 'http://127.0.0.1', 'http://127.1.2.3:80', 'http://[::1]:8080'])
     assert.equal(serverAccess({ LOOKASIDE_SERVER: url, LOOKASIDE_TOKEN: token }, {}).token, token)
