@@ -43,6 +43,7 @@ async function routesOfApi(): Promise<string[]> {
     storage,
     admit: never,
     trail: { note: never, close: never },
+    issuers: { knows: () => false, signIn: never, close: never },
     withdrawals: { withdraw: never, reinstate: never, ban: never, unban: never },
     gates: { ask: never, repositoryOf: () => assert.fail() },
     observed: {
