@@ -6,6 +6,7 @@ import type { Repository } from '../reference/repository.ts'
 import type { Location } from '../reference/tree-path.ts'
 import type { SignatureFormat, UnverifiedSigner } from '../signature/signature.ts'
 import type { AuditTrail, By, Origin } from './audit.ts'
+import type { Catalog } from './catalog.ts'
 import type { Feed } from './feed.ts'
 import type { Sources } from './sources.ts'
 import type { BannedKey, Standing, StandingQuery, Withdrawing } from './withdrawing.ts'
@@ -45,7 +46,7 @@ export interface Storage extends Reading, Verdicts, Withdrawing, Sources, TreeBa
 }
 
 /** What a process that only answers readers needs. */
-export interface Reading extends Feed {
+export interface Reading extends Feed, Catalog {
   epoch(): Promise<string>
   /** The position of the last change; seq 0 while there is none. */
   head(): Promise<Position>

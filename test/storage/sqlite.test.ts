@@ -11,6 +11,7 @@ import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { temporaryFolder } from '../temporary.ts'
 import { auditContract } from './audit-contract.ts'
+import { catalogContract } from './catalog-contract.ts'
 import { digest, newSignature, storageContract } from './contract.ts'
 import { folderContract } from './folder-contract.ts'
 import { recordContract } from './record-contract.ts'
@@ -37,6 +38,7 @@ for (const contract of [
   verdictContract,
   supersedingContract,
   folderContract,
+  catalogContract,
   withdrawingContract,
   walkContract,
   sourcesContract,

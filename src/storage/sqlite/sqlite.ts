@@ -6,6 +6,7 @@ import type { AuditEntry } from '../audit.ts'
 import type { Storage, TokenRecord } from '../storage.ts'
 import { prepareAppend } from './append.ts'
 import { prepareAudit } from './audit.ts'
+import { prepareCatalog } from './catalog.ts'
 import { type ConnectOptions, connect } from './connection.ts'
 import { prepareFeed } from './feed.ts'
 import { prepareFolders } from './folders.ts'
@@ -51,6 +52,7 @@ export function openSqlite({
   const retract = prepareRetract(db, { log, slots, sources, verdicts, withdrawals })
   const folders = prepareFolders(db)
   const feed = prepareFeed(db)
+  const catalog = prepareCatalog(db)
   const locate = prepareLocate(db)
   const mark = db.prepare(
     `INSERT INTO tree_backlog VALUES (?, ?, ?) ON CONFLICT (location) DO UPDATE SET error = excluded.error`,
@@ -125,6 +127,9 @@ export function openSqlite({
     added: async (after, limit) => reads.added(after, limit),
     changesAfter: async (seq, limit) => reads.changesAfter(seq, limit),
     changesWithBlobs: async (seq, limit, maxBytes) => feed.changesWithBlobs(seq, limit, maxBytes),
+    repositories: async (query) => catalog.repositories(query),
+    digests: async (query) => catalog.digests(query),
+    changesOf: async (signature, before, limit) => catalog.changesOf(signature, before, limit),
     standing: async (query) => withdrawals.standing(query),
     bannedKeys: async () => withdrawals.bannedKeys(),
     sizes: async () => ({ database: bytesOf(file), log: bytesOf(`${file}-wal`) }),

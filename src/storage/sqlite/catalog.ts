@@ -1,0 +1,62 @@
+import type { CatalogDigest, CatalogPage, CatalogQuery, CatalogRepository } from '../catalog.ts'
+import type { Change } from '../storage.ts'
+import type { Connection } from './connection.ts'
+import { type ChangeRow, changeColumns, changeJoins } from './rows.ts'
+
+/** A page ends where so many digests were looked at, however few claims named the image: readers must not wait for it. */
+const maxExamined = 500
+
+/** Sorts behind every character of a name. */
+const last = '~'
+
+interface DigestRow extends CatalogDigest {
+  id: number
+  version: number
+}
+
+/** See `Catalog`. */
+export function prepareCatalog(db: Connection) {
+  const repositories = db.prepare(
+    `SELECT name, changed FROM places WHERE name > ? AND name >= ? AND name < ? AND kind = 'repository'
+     ORDER BY name LIMIT ?`,
+  )
+  const digests = db.prepare(
+    `SELECT l.id, l.digest, l.changed, l.version,
+       (SELECT count(*) FROM slots WHERE location = l.id AND leaves IS NULL) AS signatures
+     FROM locations l WHERE l.place = (SELECT id FROM places WHERE name = ? AND kind = 'repository')
+       AND l.version < ? ORDER BY l.version DESC`,
+  )
+  const names = db
+    .prepare(
+      `SELECT 1 FROM slots sl JOIN signatures s ON s.id = sl.signature
+       WHERE sl.location = ? AND sl.leaves IS NULL AND s.docker_reference = ? LIMIT 1`,
+    )
+    .pluck()
+  const changes = db.prepare(
+    `SELECT ${changeColumns} FROM changes c ${changeJoins} WHERE c.signature = ? AND c.seq < ?
+     ORDER BY c.seq DESC LIMIT ?`,
+  )
+
+  return {
+    repositories: ({ start = '', after = '', limit }: { start?: string; after?: string; limit: number }) =>
+      repositories.all(after, start, start + last, limit) as CatalogRepository[],
+
+    digests({ repository, reference, before = Number.MAX_SAFE_INTEGER, limit }: CatalogQuery): CatalogPage {
+      const found: CatalogDigest[] = []
+      let examined = 0
+      let next: number | null = null
+      for (const row of digests.iterate(repository, before) as Iterable<DigestRow>) {
+        if (found.length >= limit || examined >= maxExamined) return { digests: found, next }
+        const { id, digest, changed, version, signatures } = row
+        next = version
+        examined++
+        if (reference === undefined || names.get(id, reference) !== undefined)
+          found.push({ digest, changed, signatures })
+      }
+      return { digests: found, next: null }
+    },
+
+    changesOf: (signature: number, before: number | null, limit: number) =>
+      changes.all(signature, before ?? Number.MAX_SAFE_INTEGER, limit) as ChangeRow[] as Change[],
+  }
+}
