@@ -1,23 +1,17 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { Command } from 'commander'
+import { type ClientFile, type ClientFiles, clientFiles, clientScript, type Entry } from '../clients/files.ts'
+import { isPermitted, permittedBy } from '../clients/permitted.ts'
 import { makeFolder, replaceFile } from '../durable/durable.ts'
 import { isLoopback } from '../net/outgoing.ts'
+import { printable } from '../printable.ts'
 import { Refusal } from '../refusal.ts'
 import { type Cli, note, print, printJson } from './cli.ts'
-import {
-  type ClientFile,
-  type ClientFiles,
-  clientFiles,
-  clientScript,
-  isPermitted,
-  permittedBy,
-} from './client-files.ts'
 import { type TargetOptions, targetOf } from './client-target.ts'
 import { type ExitCode, exit } from './exit.ts'
 import { configOf, onDataFolder } from './options.ts'
-import { printable } from './printable.ts'
-import { type Entry, inspectRegistriesD } from './registries-d.ts'
+import { inspectRegistriesD } from './registries-d.ts'
 
 interface ClientConfigOptions extends TargetOptions {
   staging?: string

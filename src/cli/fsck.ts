@@ -1,13 +1,13 @@
 import { Command } from 'commander'
 import type { Admit } from '../admission/admit.ts'
 import { adoptForeignTree } from '../admission/adopt.ts'
+import { printable } from '../printable.ts'
 import type { Storage } from '../storage/storage.ts'
 import { type FsckReport, fsck } from '../tree/fsck.ts'
 import { type Tree, treeLease, treeOf } from '../tree/tree.ts'
 import { type Cli, note, print, printJson } from './cli.ts'
 import { type ExitCode, exit } from './exit.ts'
 import { configOf, type DataOptions, onDataFolder } from './options.ts'
-import { printable } from './printable.ts'
 import { counter } from './progress.ts'
 
 interface FsckOptions extends DataOptions {

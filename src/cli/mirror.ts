@@ -5,11 +5,11 @@ import { sourceName } from '../mirror/destination.ts'
 import { runMirror } from '../mirror/mirror.ts'
 import { acceptRemovals } from '../mirror/notes.ts'
 import type { MirrorStatus } from '../mirror/status.ts'
+import { printable } from '../printable.ts'
 import { Refusal } from '../refusal.ts'
 import { type Cli, note, print, printJson } from './cli.ts'
 import { type ExitCode, exit } from './exit.ts'
 import { configOf, type DataOptions, onDataFolder } from './options.ts'
-import { printable } from './printable.ts'
 import { bar, counter, type Progress } from './progress.ts'
 
 interface MirrorOptions extends DataOptions {

@@ -1,16 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
+import type { Entry } from '../clients/files.ts'
 import { isObject } from '../config/fault.ts'
 import { Refusal } from '../refusal.ts'
-
-/** The entry that is to be added to a folder, in a file of that name, which may be there already. */
-export interface Entry {
-  fileName: string
-  /** A registry host. */
-  namespace: string
-  lookaside: string
-}
 
 export interface Inspection {
   /** What makes every client that reads the folder fail, a sentence each. */

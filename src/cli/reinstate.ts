@@ -1,7 +1,7 @@
 import { Command } from 'commander'
+import { printable } from '../printable.ts'
 import { type Cli, note, print, printJson } from './cli.ts'
 import type { ExitCode } from './exit.ts'
-import { printable } from './printable.ts'
 import { serverClient } from './server-client.ts'
 import { onServer, type ServerOptions, uploadAccess } from './server-options.ts'
 import { endOf, parseId, refused } from './withdrawn.ts'

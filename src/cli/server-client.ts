@@ -7,9 +7,9 @@ import {
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isLoopback, systemCas } from '../net/outgoing.ts'
+import { printable } from '../printable.ts'
 import { Refusal, type RefusalCode, refusalStatus } from '../refusal.ts'
 import { explainFailure } from './network-failure.ts'
-import { printable } from './printable.ts'
 import type { ServerAccess } from './server-options.ts'
 import { version } from './version.ts'
 

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { isJwt, parseToken } from '../access/token.ts'
 import { isLoopback } from '../net/outgoing.ts'
+import { printable } from '../printable.ts'
 import { Refusal } from '../refusal.ts'
 import { readCaFile } from './ca-file.ts'
-import { printable } from './printable.ts'
 
 /** The options of commands that talk to a server. */
 export interface ServerOptions {

@@ -2,13 +2,13 @@ import { randomBytes } from 'node:crypto'
 import { Command } from 'commander'
 import { formatScope, parseScope } from '../access/principal.ts'
 import { mintToken, parseDuration, tokenRandomBytes } from '../access/token.ts'
+import { printable } from '../printable.ts'
 import { Refusal } from '../refusal.ts'
 import type { Storage, TokenRecord } from '../storage/storage.ts'
 import { type Cli, note, print, printJson } from './cli.ts'
 import { type ExitCode, exit } from './exit.ts'
 import { operator } from './operator.ts'
 import { configOf, type DataOptions, onDataFolder } from './options.ts'
-import { printable } from './printable.ts'
 
 interface CreateOptions extends DataOptions {
   name: string

@@ -1,7 +1,7 @@
+import { printable } from '../printable.ts'
 import { Refusal } from '../refusal.ts'
 import { note, print, printJson } from './cli.ts'
 import { type ExitCode, exit } from './exit.ts'
-import { printable } from './printable.ts'
 import { counter } from './progress.ts'
 import { type Problem, problemError, type ServerClient, type ServerRequest } from './server-client.ts'
 

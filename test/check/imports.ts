@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
  * not import each other. `lookaside.js` is the entry and imports `app` alone; `index.ts` is the library.
  */
 const layers = [
-  ['refusal'],
+  ['refusal', 'printable'],
   ['reference'],
   ['claim', 'openpgp', 'access'],
   ['signature'],
@@ -15,7 +15,7 @@ const layers = [
   ['index'],
   ['durable', 'net'],
   ['config', 'tls', 'trust', 'identity', 'storage', 'manifests'],
-  ['tree'],
+  ['tree', 'clients'],
   ['admission'],
   ['mirror', 'bundle', 'bridge'],
   ['http', 'cli'],

@@ -1,13 +1,15 @@
-import 'reflect-metadata'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import * as x509 from '@peculiar/x509'
 import { stringify } from 'yaml'
-import { namesPermittedBy } from '../tls/certificates.ts'
-import { parseServerName } from '../tls/names.ts'
-import type { Target } from './client-target.ts'
-import { printable } from './printable.ts'
-import type { Entry } from './registries-d.ts'
+import type { Target } from './target.ts'
+
+/** What a client's registries.d gets, and the name of the file that it is in. */
+export interface Entry {
+  fileName: string
+  /** A registry host. */
+  namespace: string
+  lookaside: string
+}
 
 export interface ClientFile {
   /** From a configuration folder such as /etc/containers. */
@@ -47,19 +49,18 @@ const stagingHint = `    # Where skopeo copy --sign-by and podman push --sign-by
     # lookaside-staging: file:///var/lib/lookaside-staging
 `
 
-/**
- * The names that a private CA of this program may vouch for, and no others; null for any other CA. Whoever made the
- * file may have put a line break in a name: they are fit for one line of a script here.
- */
-export function permittedBy(ca: string): string[] | null {
-  const certificate = new x509.X509Certificate(ca)
-  if (!certificate.subject.startsWith('CN=Lookaside private CA ')) return null
-  return namesPermittedBy(certificate).map(({ value }) => printable(value))
-}
+/** For policy.json: images of that registry must be signed by a key in this file. */
+const signedImagesOf = (registry: string) => ({
+  [registry]: [{ type: 'signedBy', keyType: 'GPGKeys', keyPath: '/etc/pki/containers/signer.asc' }],
+})
 
-export function isPermitted(url: string, names: readonly string[]): boolean {
-  const host = parseServerName(new URL(url).hostname.replace(/^\[(.*)\]$/, '$1'))
-  return host !== undefined && names.includes(host.value)
+/** A whole policy.json of a client that asks for signatures of one registry's images, and of no others. */
+export function policyFile(registry: string): ClientFile {
+  const policy = {
+    default: [{ type: 'insecureAcceptAnything' }],
+    transports: { docker: signedImagesOf(registry) },
+  }
+  return { path: 'policy.json', content: `${JSON.stringify(policy, null, 2)}\n` }
 }
 
 /** A shell script that puts the files on a client. What it quotes holds no quote: see the grammars of host and URL. */
@@ -81,7 +82,7 @@ export function clientScript({ entry, registriesD, certsD }: ClientFiles, names:
       : []),
     '',
     '# Signatures are asked for where /etc/containers/policy.json says so, for example under "transports":',
-    `#   "docker": { "${registry}": [{ "type": "signedBy", "keyType": "GPGKeys", "keyPath": "/etc/pki/containers/signer.asc" }] }`,
+    `#   "docker": ${JSON.stringify(signedImagesOf(registry))}`,
   ].join('\n')
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { printable } from '../../src/cli/printable.ts'
+import { printable } from '../src/printable.ts'
 
 test('escape sequences, line breaks and reordering marks are spelled out', () => {
   const hostile: [string, string][] = [
