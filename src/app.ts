@@ -131,7 +131,15 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       trustedProxies: config.trustedProxies,
       issuers,
       clients: await certificateClients(config.clients, Date.now),
-      gates: { ask: admitting.ask, repositoryOf: (image) => repositoryOf(image, rules.registries) },
+      gates: {
+        ask: admitting.ask,
+        repositoryOf: (image) => repositoryOf(image, rules.registries),
+        names: Object.keys(config.gates),
+      },
+      setup: {
+        registries: config.registries,
+        ca: async () => (certificates?.ca ? readFile(certificates.ca, 'utf8') : null),
+      },
       observed: {
         mirrors: config.mirrors,
         depth: admitting.depth,

@@ -1,11 +1,11 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { auditDocument, parseTime } from '../http/audit.ts'
+import { printable } from '../printable.ts'
 import { type AuditEvent, type AuditQuery, type AuditRecord, auditEvents } from '../storage/audit.ts'
 import type { Storage } from '../storage/storage.ts'
 import { type Cli, note, print } from './cli.ts'
 import { type ExitCode, exit } from './exit.ts'
 import { configOf, type DataOptions, onDataFolder } from './options.ts'
-import { printable } from './printable.ts'
 
 interface AuditOptions extends DataOptions {
   event?: AuditEvent

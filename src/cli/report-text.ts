@@ -1,5 +1,5 @@
 import { formatKeyName, type KeyName, type RequirementReport } from '../policy/report.ts'
-import { inUtc, signerInWords, trialInWords } from '../policy/report-words.ts'
+import { inUtc, reasonInWords, signerInWords, trialInWords } from '../policy/report-words.ts'
 import type { Judgement } from './judge.ts'
 
 /** What came of one manifest, a line each, for people: what is met and by whom, what is not, and who could help. */
@@ -17,24 +17,14 @@ export function reportLines({ requirements, unreadable }: Judgement): string[] {
 }
 
 function inWords(requirement: RequirementReport): string {
-  const { type, met, reason, atLeast, by, wanted = [] } = requirement
-  const signatures = by.map(
-    ({ slot, created, ...key }) => `signature-${slot}, ${signerInWords(key)}, signed ${inUtc(created)}`,
-  )
-  if (met) return signatures.length ? signatures.join('; ') : 'anything is accepted'
+  const { met, reason, by, wanted = [] } = requirement
+  const signatures = by
+    .map(({ slot, created, ...key }) => `signature-${slot}, ${signerInWords(key)}, signed ${inUtc(created)}`)
+    .join('; ')
+  if (met) return signatures || 'anything is accepted'
+  const counted = reason === 'too-few-keys' ? `: ${signatures}` : ''
   const help = wanted.length ? `; wanted: ${wantedKeys(wanted)}` : ''
-  switch (reason) {
-    case 'rejected':
-      return 'the policy rejects the image'
-    case 'not-supported':
-      return `${type} is not supported here: nothing is known of it`
-    case 'no-signature':
-      return `there is no signature${help}`
-    case 'too-few-keys':
-      return `${by.length} of ${atLeast} keys: ${signatures.join('; ')}${help}`
-    default:
-      return `no signature counts${help}`
-  }
+  return `${reasonInWords(requirement)}${counted}${help}`
 }
 
 /** Of hundreds of keys a person reads the first ones. */

@@ -1,8 +1,8 @@
 import { Command } from 'commander'
+import { printable } from '../printable.ts'
 import { type Cli, note, print, printJson } from './cli.ts'
 import { type ExitCode, exit } from './exit.ts'
 import { configOf, type DataOptions, onDataFolder } from './options.ts'
-import { printable } from './printable.ts'
 import { growingBar } from './progress.ts'
 
 interface RestoreOptions extends DataOptions {

@@ -23,6 +23,16 @@ export function retryAfter(error: Error): string {
 }
 
 export function sendProblem(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void {
+  const problem = answerProblem(error, request, reply)
+  reply.type(problemType).send(Buffer.from(JSON.stringify(problem)))
+}
+
+/** Logs what went wrong, and sets the status and headers of the answer; what it says is to be sent in some form. */
+export function answerProblem(
+  error: FastifyError | Error,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Problem {
   const problem = problemOf(error)
   if (problem.code === 'internal') request.log.error({ err: error }, 'a request failed')
   const { method, caller } = request
@@ -34,12 +44,12 @@ export function sendProblem(error: FastifyError | Error, request: FastifyRequest
     { method, path, status, code, detail: withoutSecrets(detail), actor: caller?.actor, remote: request.ip },
     'refused',
   )
-  reply.code(problem.status).type(problemType)
+  reply.code(problem.status).header('Cache-Control', 'no-store')
   if (problem.status === 401) reply.header('WWW-Authenticate', challenges)
   if (status === 503 || status === 429) reply.header('Retry-After', retryAfter(error))
   // Else the connection is closed in the middle of the body, and clients see that and no answer. Node reads on.
   if (problem.status === 413) reply.removeHeader('connection')
-  reply.header('Cache-Control', 'no-store').send(Buffer.from(JSON.stringify(problem)))
+  return problem
 }
 
 /** What does not fit the schema of a route. */

@@ -36,6 +36,9 @@ import { type MetricsOptions, metricRoutes } from './metrics/metrics.ts'
 import { mirrorRoutes } from './mirrors.ts'
 import { missedTop } from './missed.ts'
 import { describeApi } from './openapi.ts'
+import { isForPeople, sendErrorPage } from './pages/errors.ts'
+import { pageHeaders, pageRoutes } from './pages/pages.ts'
+import type { SiteOptions } from './pages/site.ts'
 import { badParameter, sendProblem } from './problem.ts'
 import { type ReadinessOptions, readiness } from './readiness.ts'
 import { type ReadCounts, startReads, treePrefix } from './reads.ts'
@@ -74,7 +77,9 @@ export interface LookasideServerOptions {
   /** Hears of what is refused, and of what was there already. */
   trail: Trail
   withdrawals: WithdrawalsOptions['withdrawals']
-  gates: Omit<GatesOptions, 'readers'>
+  gates: Omit<GatesOptions, 'readers'> & SiteOptions['gates']
+  /** What clients are given. */
+  setup: SiteOptions['clients']
   /** What is measured, and asked of the other parts of the program for it. */
   observed: Pick<MetricsOptions, 'mirrors' | 'depth' | 'lags' | 'version' | 'processes'> &
     Pick<ReadinessOptions, 'probe'>
@@ -118,6 +123,16 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
     onMissed: missed.miss,
   })
   let certificate = options.tls?.cert
+  /** In the form that those who ask there know. */
+  const sendError = (error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply) => {
+    const { url = '' } = request.raw
+    // What the framework itself refuses, no hook has seen.
+    reply.header(requestIdHeader, request.id)
+    const isRegistry = isForRegistry(url) || url.startsWith('/extensions/v2/')
+    if (isRegistry) sendRegistryError(error, request, reply)
+    else if (isForPeople(request)) sendErrorPage(error, request, reply, origin())
+    else sendProblem(error, request, reply)
+  }
   const servers: Server[] = []
   const sockets = new Set<Socket>()
   const shown = shownCertificates()
@@ -199,15 +214,13 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
   registryRoutes(app, { ...signing, ...registry })
   const onError = (err: unknown) => log.error({ err }, 'the server is not ready')
   healthRoutes(app, readiness({ ...observed, storage, certificateExpires, clock, onError }))
+  pageRoutes(app, { storage, readers, gates: options.gates, clients: options.setup, clock, origin })
   await app.register(fastifyStatic, {
     root: join(import.meta.dirname, 'public'),
     wildcard: false,
+    index: false,
     setHeaders: (reply) => {
-      reply.header(
-        'Content-Security-Policy',
-        "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-      )
-      reply.header('X-Content-Type-Options', 'nosniff')
+      for (const [name, value] of Object.entries(pageHeaders)) reply.header(name, value)
     },
   })
   await app.ready()
@@ -260,16 +273,6 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
 function expiryOf(cert: SecureContextOptions['cert']): number | null {
   const [first] = Array.isArray(cert) ? cert : [cert]
   return first === undefined ? null : new X509Certificate(first).validToDate.getTime()
-}
-
-/** In the form that those who ask there know. */
-function sendError(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void {
-  const { url = '' } = request.raw
-  // What the framework itself refuses, no hook has seen.
-  reply.header(requestIdHeader, request.id)
-  const isRegistry = isForRegistry(url) || url.startsWith('/extensions/v2/')
-  if (isRegistry) sendRegistryError(error, request, reply)
-  else sendProblem(error, request, reply)
 }
 
 /** The path of the tree as the router knows it: PUT takes the forms that GET does (doubled slashes, escapes). */

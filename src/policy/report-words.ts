@@ -1,5 +1,21 @@
 import type { TrialReason } from './evaluate.ts'
-import { formatKeyName, type TrialReport } from './report.ts'
+import { formatKeyName, type RequirementReport, type TrialReport } from './report.ts'
+
+/** Why a requirement is not met. */
+export function reasonInWords({ type, reason, by, atLeast }: RequirementReport): string {
+  switch (reason) {
+    case 'rejected':
+      return 'the policy rejects the image'
+    case 'not-supported':
+      return `${type} is not supported here: nothing is known of it`
+    case 'no-signature':
+      return 'there is no signature'
+    case 'too-few-keys':
+      return `${by.length} of ${atLeast} keys`
+    default:
+      return 'no signature counts'
+  }
+}
 
 /** Which signature does not count, and why. */
 export function trialInWords(trial: TrialReport): string {

@@ -1,0 +1,40 @@
+import type { Repository } from '../../reference/repository.ts'
+import type { CatalogDigest } from '../../storage/catalog.ts'
+import { type Html, html, said, shortDigest, signer, table, time, verdictBadge } from './parts.ts'
+import type { Site } from './site.ts'
+
+/** Of how many signatures a line about an image tells. */
+const told = 3
+
+/** Digests at a repository, each with who has signed it and as what. */
+export async function digestTable(
+  { storage, to }: Site,
+  repository: Repository,
+  digests: readonly CatalogDigest[],
+): Promise<Html> {
+  const rows: (Html | string)[][] = []
+  for (const { digest, changed, signatures: count } of digests) {
+    const { signatures } = await storage.list({ repository, digest, limit: told })
+    const names = [...new Set(signatures.map(({ dockerReference }) => dockerReference))]
+    rows.push([
+      html`<a href="${to.digest(repository, digest)}">${shortDigest(digest)}</a>`,
+      names.length ? lines(names.map(said)) : '–',
+      count === 0
+        ? html`<span class="aside">no signature any more</span>`
+        : lines([
+            ...signatures.map((each) => html`${verdictBadge(each.verdict)} ${signer(each, to)}`),
+            ...(count > signatures.length ? [`and ${count - signatures.length} more`] : []),
+          ]),
+      time(changed * 1000),
+    ])
+  }
+  return table(
+    'Images by digest, what changed last first',
+    ['Digest', 'Signed as', 'Signatures', 'Changed'],
+    rows,
+  )
+}
+
+function lines(each: (Html | string)[]): Html {
+  return html`<ul class="plain">${each.map((line) => html`<li>${line}</li>`)}</ul>`
+}

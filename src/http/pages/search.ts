@@ -1,0 +1,92 @@
+import { isDigest } from '../../reference/digest.ts'
+import { formatReference, type ImageReference, parseReference } from '../../reference/reference.ts'
+import { isRepository, type Repository } from '../../reference/repository.ts'
+import { Refusal } from '../../refusal.ts'
+import type { Reader } from '../authenticate.ts'
+import { digestTable } from './images.ts'
+import { searchForm } from './layout.ts'
+import { keyIn } from './listings.ts'
+import { type Html, html, keyName, said } from './parts.ts'
+import { parameter, type Site, type View } from './site.ts'
+
+const maxShown = 20
+
+/** By whatever somebody has at hand. What can mean one thing only leads there at once. */
+export const search: View = async (site, request, reader) => {
+  const { to } = site
+  const q = (parameter(request, 'q') ?? '').trim()
+  if (q === '') return { location: to.home() }
+  const hex = /^[0-9a-f]{64}$/.test(q) ? `sha256:${q}` : q
+  if (isDigest(hex)) return { location: to.allAt(hex) }
+  const key = keyIn(q)
+  if (key) return { location: to.key(key) }
+
+  const image = imageIn(q)
+  const home = image && site.gates.repositoryOf(image)
+  if (image?.digest && home && !(home instanceof Refusal)) return { location: to.digest(home, image.digest) }
+  const named = image && home && !(home instanceof Refusal) ? await ofImage(site, image, home, reader) : null
+  const others = reader.mayRead() ? [await ofNames(site, q, home ?? null), await ofSigners(site, q)] : []
+  const found = [named, ...others].filter((each) => each !== null)
+  const body = html`${searchForm(to, q)}
+${found.length ? found : html`<p><strong>Nothing is known here of ${said(q)}.</strong></p><p>Search for an image such as <code>registry.example.com/team/app:1.0</code>, a digest, the id or fingerprint of a key, or a part of a signer's name.</p>`}
+${home instanceof Refusal && html`<p class="aside">${said(home.message)}.</p>`}`
+  return { title: 'Search', section: 'search', body, q }
+}
+
+function imageIn(q: string): ImageReference | null {
+  try {
+    return parseReference(q)
+  } catch (error) {
+    if (error instanceof Refusal) return null
+    throw error
+  }
+}
+
+async function ofImage(
+  site: Site,
+  image: ImageReference,
+  repository: Repository,
+  reader: Reader,
+): Promise<Html | null> {
+  if (!reader.mayRead(repository)) return null
+  const { storage, to } = site
+  const reference = image.tag === undefined ? undefined : formatReference(image)
+  const { digests, next } = await storage.digests({
+    repository,
+    ...(reference !== undefined && { reference }),
+    limit: maxShown,
+  })
+  if (!digests.length && next === null) return null
+  return html`<section aria-labelledby="images"><h2 id="images">Signed as ${said(formatReference(image))}</h2>
+${digests.length ? await digestTable(site, repository, digests) : html`<p>None of what changed lately.</p>`}
+${next !== null && html`<p><a href="${to.repository(repository, { reference, before: next })}">Look further back</a></p>`}</section>`
+}
+
+/** `home`: what is shown above already. */
+async function ofNames(
+  { storage, to }: Site,
+  q: string,
+  home: Repository | Refusal | null,
+): Promise<Html | null> {
+  const [start = ''] = q.split(/[:@]/)
+  const path = isRepository(start) ? start : home instanceof Refusal || !home ? '' : home
+  if (path === '') return null
+  const found = await storage.repositories({ start: path, limit: maxShown + 1 })
+  if (!found.length) return null
+  return html`<section aria-labelledby="names"><h2 id="names">Repositories</h2>
+<ul class="plain">${found.slice(0, maxShown).map(({ name }) => html`<li><a href="${to.repository(name)}">${name}</a></li>`)}</ul>
+${found.length > maxShown && html`<p><a href="${to.repositories({ start: path })}">All that start so</a></p>`}</section>`
+}
+
+/** Those whose keys this server knows: what a signature itself says of its signer proves nothing. */
+async function ofSigners({ storage, to }: Site, q: string): Promise<Html | null> {
+  const wanted = q.toLowerCase()
+  const found = new Map(
+    (await storage.keyring())
+      .filter(({ userId }) => userId?.toLowerCase().includes(wanted))
+      .map((key) => [key.primaryFingerprint, key]),
+  )
+  if (!found.size) return null
+  return html`<section aria-labelledby="signers"><h2 id="signers">Signers</h2>
+<ul class="plain">${[...found.values()].slice(0, maxShown).map(({ userId, primaryFingerprint }) => html`<li>${keyName({ userId, fingerprint: primaryFingerprint }, to)}</li>`)}</ul></section>`
+}
