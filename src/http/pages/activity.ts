@@ -70,10 +70,10 @@ export function historyTable(changes: readonly Change[], reader: Reader): Html {
 }
 
 function actorHeadings({ mayReadActors }: Reader): string[] {
-  return mayReadActors ? ['By', 'Why'] : []
+  return mayReadActors ? ['By'] : []
 }
 
 function actorCells({ actor, reason }: Change, { mayReadActors }: Reader): Html[] {
   if (!mayReadActors) return []
-  return [said(actor), reason === null ? html`<span class="aside">no reason given</span>` : said(reason)]
+  return [html`${said(actor)}${reason !== null && html`: <q>${said(reason)}</q>`}`]
 }

@@ -1,5 +1,7 @@
 import { clientFiles, policyFile } from '../../clients/files.ts'
 import { prefixOf, readRegistry } from '../../clients/target.ts'
+import { printable } from '../../printable.ts'
+import { Refusal } from '../../refusal.ts'
 import { file, type Html, html } from './parts.ts'
 import { parameter, type Site, type View } from './site.ts'
 
@@ -9,10 +11,10 @@ export const client: View = async (site, request) => {
   const registry = parameter(request, 'registry')?.trim()
   const served = clients.registries?.slice(0, maxNamed)
   const body = html`
-<p>podman, skopeo, buildah, CRI-O and OpenShift find the signatures of a registry here when three files say so.</p>
+<p>podman, skopeo, buildah, CRI-O and OpenShift find the signatures of a registry here when a few files say so.</p>
 <form action="${to.client()}">
 <label for="registry">Registry, as image names have it</label>
-<div><input id="registry" name="registry" value="${registry ?? ''}" required maxlength="255" spellcheck="false" autocapitalize="off" autocomplete="off" placeholder="registry.example.com"><button>Show the files</button></div>
+<div><input id="registry" name="registry" value="${printable(registry ?? '')}" required maxlength="255" spellcheck="false" autocapitalize="off" autocomplete="off" placeholder="registry.example.com"><button>Show the files</button></div>
 </form>
 ${served?.length && !registry ? html`<p>This server keeps signatures for:</p><ul class="plain">${served.map(({ host }) => html`<li><a href="${to.client(host)}">${host}</a></li>`)}</ul>` : ''}
 ${registry ? await files(site, registry) : ''}`
@@ -22,9 +24,9 @@ ${registry ? await files(site, registry) : ''}`
 const maxNamed = 50
 
 async function files({ clients, origin }: Site, text: string): Promise<Html> {
-  const registry = readRegistry(text)
   const url = origin()
-  const target = { registry, url, prefix: prefixOf(clients.registries, registry), prefixGuessed: false }
+  const target = { ...placeOf(clients.registries, text), url, prefixGuessed: false }
+  const { registry } = target
   const ca = url.startsWith('http:') ? null : await clients.ca()
   const { registriesD, certsD } = clientFiles({ ...target, ca }, null)
   const policy = policyFile(registry)
@@ -46,4 +48,14 @@ ${file(at(policy.path), policy.content)}</li>
 </ol>
 <p>Then <code>podman pull</code> refuses images of ${registry} that the signer has not signed. <code>lookaside client-config --registry ${registry}</code> writes the same files, and looks for clashes with others.</p>
 </section>`
+}
+
+/** To the commands it is a fault of the configuration; here, of who asks. */
+function placeOf(registries: Site['clients']['registries'], text: string) {
+  try {
+    const registry = readRegistry(text)
+    return { registry, prefix: prefixOf(registries, registry) }
+  } catch (error) {
+    throw error instanceof Refusal ? new Refusal('bad-request', error.message) : error
+  }
 }

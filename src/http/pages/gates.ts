@@ -1,3 +1,4 @@
+import { printable } from '../../printable.ts'
 import { type Digest, parseDigest } from '../../reference/digest.ts'
 import {
   formatReference,
@@ -45,7 +46,7 @@ ${image && (await answer(site, name, image, parameter(request, 'digest'), reader
 function question(action: string, id: string, image: string, gate: string): Html {
   return html`<form action="${action}">
 <label for="${id}">Image to ask ${gate} about</label>
-<div><input id="${id}" name="image" value="${image}" required maxlength="1024" spellcheck="false" autocapitalize="off" autocomplete="off" placeholder="registry.example.com/team/app:1.0"><button>Ask</button></div>
+<div><input id="${id}" name="image" value="${printable(image)}" required maxlength="1024" spellcheck="false" autocapitalize="off" autocomplete="off" placeholder="registry.example.com/team/app:1.0"><button>Ask</button></div>
 </form>`
 }
 

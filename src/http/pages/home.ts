@@ -47,7 +47,7 @@ async function whatIsHere(site: Site, reader: Reader): Promise<Html> {
 <section aria-labelledby="latest"><h2 id="latest">Latest activity</h2>
 ${
   changes.length
-    ? html`${changeTable('The latest changes', changes, reader, to)}<p><a href="${to.activity()}">All activity</a></p>`
+    ? html`${changeTable('What has changed, the latest first', changes, reader, to)}<p><a href="${to.activity()}">All activity</a></p>`
     : html`<p>Nothing has been signed here yet.</p>`
 }</section>`
 }

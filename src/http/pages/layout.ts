@@ -1,3 +1,4 @@
+import { printable } from '../../printable.ts'
 import type { Links } from './links.ts'
 import { type Html, html } from './parts.ts'
 
@@ -25,7 +26,7 @@ export function searchForm(to: Links, q = ''): Html {
   return html`<search>
 <form action="${to.search()}">
 <label for="q">Image, digest, key or signer</label>
-<div><input type="search" id="q" name="q" value="${q}" maxlength="512" required spellcheck="false" autocapitalize="off" autocomplete="off"><button>Search</button></div>
+<div><input type="search" id="q" name="q" value="${printable(q)}" maxlength="512" required spellcheck="false" autocapitalize="off" autocomplete="off"><button>Search</button></div>
 </form>
 </search>`
 }

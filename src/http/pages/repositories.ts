@@ -1,3 +1,4 @@
+import { printable } from '../../printable.ts'
 import { formatReference, parseReference } from '../../reference/reference.ts'
 import { parseRepository, type Repository } from '../../reference/repository.ts'
 import { Refusal } from '../../refusal.ts'
@@ -25,7 +26,7 @@ export const repositories: View = async ({ storage, to }, request, reader) => {
   const body = html`
 <form action="${to.repositories()}">
 <label for="start">Names that start with</label>
-<div><input id="start" name="start" value="${start ?? ''}" maxlength="255" spellcheck="false" autocapitalize="off" autocomplete="off"><button>Show</button></div>
+<div><input id="start" name="start" value="${printable(start ?? '')}" maxlength="255" spellcheck="false" autocapitalize="off" autocomplete="off"><button>Show</button></div>
 </form>
 ${
   shown.length

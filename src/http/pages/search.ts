@@ -62,20 +62,24 @@ ${digests.length ? await digestTable(site, repository, digests) : html`<p>None o
 ${next !== null && html`<p><a href="${to.repository(repository, { reference, before: next })}">Look further back</a></p>`}</section>`
 }
 
-/** `home`: what is shown above already. */
+/** Repositories whose names start as that of the image does, or as what was written. */
 async function ofNames(
   { storage, to }: Site,
   q: string,
   home: Repository | Refusal | null,
 ): Promise<Html | null> {
-  const [start = ''] = q.split(/[:@]/)
-  const path = isRepository(start) ? start : home instanceof Refusal || !home ? '' : home
-  if (path === '') return null
-  const found = await storage.repositories({ start: path, limit: maxShown + 1 })
+  const [written = ''] = q.split(/[:@]/)
+  const starts = new Set([
+    ...(typeof home === 'string' ? [home] : []),
+    ...(isRepository(written) ? [written] : []),
+  ])
+  const found: Repository[] = []
+  for (const start of starts)
+    for (const { name } of await storage.repositories({ start, limit: maxShown })) found.push(name)
   if (!found.length) return null
   return html`<section aria-labelledby="names"><h2 id="names">Repositories</h2>
-<ul class="plain">${found.slice(0, maxShown).map(({ name }) => html`<li><a href="${to.repository(name)}">${name}</a></li>`)}</ul>
-${found.length > maxShown && html`<p><a href="${to.repositories({ start: path })}">All that start so</a></p>`}</section>`
+<ul class="plain">${[...new Set(found)].map((name) => html`<li><a href="${to.repository(name)}">${name}</a></li>`)}</ul>
+${found.length >= maxShown && html`<p><a href="${to.repositories({ start: [...starts].at(-1) })}">All that start so</a></p>`}</section>`
 }
 
 /** Those whose keys this server knows: what a signature itself says of its signer proves nothing. */
