@@ -23,7 +23,7 @@ export interface CatalogRepository {
 
 export interface CatalogQuery {
   repository: Repository
-  /** Only digests for which a served claim names this image: a docker reference in its full form. */
+  /** Only digests for which a served claim names this image: a docker reference in its full form, however they spell it. */
   reference?: string
   /** `next` of the page before. */
   before?: number

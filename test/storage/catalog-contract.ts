@@ -53,6 +53,25 @@ export function catalogContract(name: string, open: (clock?: () => number) => Op
       assert.equal(first.signature.slot, 1)
     })
 
+    test('an image of Docker Hub is found by its full name, however a claim spells it', async () => {
+      const { storage } = open()
+      const of = (letter: string, dockerReference: string) =>
+        storage.append(newSignature({ home: home('library/busybox', digest(letter)), dockerReference }))
+      await of('a', 'busybox:1')
+      await of('b', 'docker.io/library/busybox:1')
+      await of('c', 'busybox:2')
+      const reference = 'docker.io/library/busybox:1'
+      const { digests } = await storage.digests({
+        repository: home('library/busybox').name,
+        reference,
+        limit: 9,
+      })
+      assert.deepEqual(
+        digests.map(({ digest }) => digest[7]),
+        ['b', 'a'],
+      )
+    })
+
     test('the changes of one signature come with the latest first', async () => {
       const { storage } = open()
       const { signature } = await storage.append(newSignature())

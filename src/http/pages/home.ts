@@ -1,7 +1,7 @@
 import type { Reader } from '../authenticate.ts'
 import { changesBefore, changeTable } from './activity.ts'
 import { searchForm } from './layout.ts'
-import { facts, type Html, html } from './parts.ts'
+import { facts, type Html, html, said } from './parts.ts'
 import type { Site, View } from './site.ts'
 
 const latest = 8
@@ -14,7 +14,7 @@ export const home: View = async (site, _request, reader) => {
   const body = html`
 <p class="lead">Who has signed an image, and is that enough for production?</p>
 ${searchForm(site.to)}
-${reader.mayRead() ? await whatIsHere(site, reader) : html`<p>${reader.name} may read some repositories: search for an image in one of them.</p>`}
+${reader.mayRead() ? await whatIsHere(site, reader) : html`<p>${said(reader.name)} may read some repositories: search for an image in one of them.</p>`}
 <section aria-labelledby="first"><h2 id="first">What to do first</h2>
 <ol class="steps">
 <li><a href="${site.to.client()}">Set up a client</a>, so that podman, skopeo, buildah and CRI-O find signatures here.</li>

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Repository } from '../../reference/repository.ts'
 import type { CatalogDigest } from '../../storage/catalog.ts'
 import { type Html, html, said, shortDigest, signer, table, time, verdictBadge } from './parts.ts'
@@ -5,6 +6,7 @@ import type { Site } from './site.ts'
 
 /** Of how many signatures a line about an image tells. */
 const told = 3
+const maxBytes = 128 * 1024
 
 /** Digests at a repository, each with who has signed it and as what. */
 export async function digestTable(
@@ -14,7 +16,9 @@ export async function digestTable(
 ): Promise<Html> {
   const rows: (Html | string)[][] = []
   for (const { digest, changed, signatures: count } of digests) {
-    const { signatures } = await storage.list({ repository, digest, limit: told })
+    // Readers of slots must not wait for a page.
+    await nextTurn()
+    const { signatures } = await storage.list({ repository, digest, limit: told, maxBytes })
     const names = [...new Set(signatures.map(({ dockerReference }) => dockerReference))]
     rows.push([
       html`<a href="${to.digest(repository, digest)}">${shortDigest(digest)}</a>`,

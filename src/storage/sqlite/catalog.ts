@@ -1,3 +1,4 @@
+import { formatReference, parseReference } from '../../reference/reference.ts'
 import type { CatalogDigest, CatalogPage, CatalogQuery, CatalogRepository } from '../catalog.ts'
 import type { Change } from '../storage.ts'
 import type { Connection } from './connection.ts'
@@ -8,6 +9,13 @@ const maxExamined = 500
 
 /** Sorts behind every character of a name. */
 const last = '~'
+
+/** Claims are stored as they were written: Docker Hub alone has more than one spelling of a name. */
+function isFor(reference: string): (written: string) => boolean {
+  const isOnDockerHub = reference.startsWith('docker.io/')
+  return (written) =>
+    written === reference || (isOnDockerHub && formatReference(parseReference(written)) === reference)
+}
 
 interface DigestRow extends CatalogDigest {
   id: number
@@ -28,8 +36,8 @@ export function prepareCatalog(db: Connection) {
   )
   const names = db
     .prepare(
-      `SELECT 1 FROM slots sl JOIN signatures s ON s.id = sl.signature
-       WHERE sl.location = ? AND sl.leaves IS NULL AND s.docker_reference = ? LIMIT 1`,
+      `SELECT s.docker_reference FROM slots sl JOIN signatures s ON s.id = sl.signature
+       WHERE sl.location = ? AND sl.leaves IS NULL`,
     )
     .pluck()
   const changes = db.prepare(
@@ -50,7 +58,7 @@ export function prepareCatalog(db: Connection) {
         const { id, digest, changed, version, signatures } = row
         next = version
         examined++
-        if (reference === undefined || names.get(id, reference) !== undefined)
+        if (reference === undefined || (names.all(id) as string[]).some(isFor(reference)))
           found.push({ digest, changed, signatures })
       }
       return { digests: found, next: null }
