@@ -34,7 +34,6 @@ export const pageHeaders = {
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
   'X-Content-Type-Options': 'nosniff',
   'Referrer-Policy': 'same-origin',
-  'Cross-Origin-Opener-Policy': 'same-origin',
 }
 
 /** Pages for people: read-only, whole without scripts, and with no sign-in but what reads need anyway. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { get as getOverTls } from 'node:https'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { packetTag } from '../../../src/openpgp/packets.ts'
@@ -269,6 +270,20 @@ test('files for a client are those of the configuration', async () => {
   assert.ok(text.includes('href="/lookaside/style.css"'), 'links are below the path of the public URL')
   assert.match(await page(server, '/client'), /href="\/lookaside\/client\?registry=quay.io"/)
   assert.equal((await get(server, '/client?registry=docker.io')).status, 400)
+})
+
+test('with a private CA the files for a client have it, and nothing else of its folder', async () => {
+  const server = await testServer({ tls: { mode: 'auto', names: [] } })
+  const ca = readFileSync(server.ca ?? '', 'utf8')
+  const text = await new Promise<string>((resolve, reject) => {
+    getOverTls(`${server.origin}/client?registry=localhost:5000`, { ca }, (response) => {
+      response.setEncoding('utf8')
+      response.toArray().then((parts) => resolve(parts.join('')), reject)
+    }).on('error', reject)
+  })
+  assert.ok(text.includes('/etc/containers/certs.d/localhost:5000/lookaside.crt'))
+  assert.ok(text.includes(ca.trim()))
+  assert.doesNotMatch(text, /PRIVATE KEY/)
 })
 
 test('no page makes markup of text: whatever is shown is escaped', () => {
