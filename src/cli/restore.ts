@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { printable } from '../printable.ts'
 import { type Cli, note, print, printJson } from './cli.ts'
 import { type ExitCode, exit } from './exit.ts'
+import { operator } from './operator.ts'
 import { configOf, type DataOptions, onDataFolder } from './options.ts'
 import { growingBar } from './progress.ts'
 
@@ -21,6 +22,7 @@ export function restoreCommand(cli: Cli, ends: (code: ExitCode) => void): Comman
         const restored = await cli.restore({
           dataFolder,
           backup,
+          by: operator(),
           onPages: progress.update,
           onCheck() {
             progress.stop()

@@ -28,6 +28,9 @@ const extensionPrefix = '/extensions/v2/'
 /** What is asked to be changed, or who asks for what is not open: every door of HTTP has its paths below one of these. */
 const prefixes = ['/api/v1/', `/${treePrefix}`, extensionPrefix]
 
+/** Of credentials that are not good for anything. */
+const signInCodes = new Set(['bad-credentials', 'too-many-failures'])
+
 /** Where a request came from. */
 export function originOf({ method, url, ip, id }: FastifyRequest): Origin {
   const isExtension = url.startsWith(extensionPrefix)
@@ -66,7 +69,7 @@ export function notingPresent(admit: Admit, trail: Trail): Admit {
 function eventOf({ method, url }: FastifyRequest, error: Error): AuditEvent | null {
   if (!prefixes.some((prefix) => url.startsWith(prefix))) return null
   const isRead = ['GET', 'HEAD', 'OPTIONS'].includes(method)
-  if (isRead) return error instanceof Refusal && error.code === 'bad-credentials' ? 'sign-in-refused' : null
+  if (isRead) return error instanceof Refusal && signInCodes.has(error.code) ? 'sign-in-refused' : null
   const isUpload = method === 'PUT' ? !url.startsWith('/api/') : /^\/api\/v1\/signatures(\?|$)/.test(url)
   return isUpload && method !== 'DELETE' ? 'refused' : 'order-refused'
 }

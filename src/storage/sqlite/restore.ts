@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import Database from 'better-sqlite3'
 import { makeFolder, syncFolder } from '../../durable/durable.ts'
 import { Refusal } from '../../refusal.ts'
+import type { By } from '../audit.ts'
 import { checkDatabase } from '../check.ts'
 import type { Lease } from '../storage.ts'
 import { asRefusal, copyPages, type OnPages } from './backup.ts'
@@ -25,6 +26,8 @@ export interface Restored {
 export interface RestoreOptions {
   dataFolder: string
   backup: string
+  /** Who restores it, for the audit trail. */
+  by: By
   /** What a server holds all the time: where the database is too damaged to tell who has it open, these do. */
   leases: readonly string[]
   onPages: OnPages
@@ -70,6 +73,7 @@ export async function restoreSqlite(options: RestoreOptions): Promise<Restored> 
 async function stage({
   dataFolder,
   backup,
+  by,
   onPages,
   onCheck,
 }: RestoreOptions): Promise<Omit<Restored, 'kept'>> {
@@ -83,7 +87,7 @@ async function stage({
   let restored: Omit<Restored, 'kept'>
   try {
     const { changes, signatures } = await checked(storage, backup)
-    restored = { changes, signatures, schema, epoch: await storage.renewEpoch() }
+    restored = { changes, signatures, schema, epoch: await storage.renewEpoch(by) }
   } finally {
     await storage.close()
   }
