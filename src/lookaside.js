@@ -12,5 +12,5 @@ enableCompileCache()
 // The space for new objects stays small: a layer that passes through is garbage at once, and need not fill memory first.
 const { setFlagsFromString } = await import('node:v8')
 setFlagsFromString('--semi-space-growth-factor=1')
-const { main } = await import('./app.ts')
+const { main } = await import('./app/main.ts')
 await main(process.argv)

@@ -1,15 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { request as httpRequest, type RequestOptions } from 'node:http'
-import { after } from 'node:test'
 import { pino } from 'pino'
 import type { Scope } from '../src/access/principal.ts'
 import { formatScope, parseScope } from '../src/access/principal.ts'
 import { mintToken, tokenRandomBytes } from '../src/access/token.ts'
-import { startServer } from '../src/app.ts'
+import { startServer } from '../src/app/start.ts'
 import type { RunningServer } from '../src/cli/serve.ts'
 import type { Config } from '../src/config/config.ts'
 import { openSqlite } from '../src/storage/sqlite/sqlite.ts'
-import { temporaryFolder } from './temporary.ts'
+import { endBefore, temporaryFolder } from './temporary.ts'
 
 export interface TestServer extends RunningServer {
   data: string
@@ -48,8 +47,8 @@ export async function testServer(overrides: Partial<Config> = {}): Promise<TestS
   let server: RunningServer | undefined
   let closed: Promise<void> | undefined
   const close = () => (closed ??= server?.close() ?? Promise.resolve())
-  const data = overrides.data ?? temporaryFolder(close)
-  if (overrides.data) after(close)
+  const data = overrides.data ?? temporaryFolder()
+  endBefore(data, close)
   const config = testConfig(data, overrides)
   server = await startServer(config, pino({ level: config.log.level }))
   return {

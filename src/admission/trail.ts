@@ -1,4 +1,4 @@
-import { isIPv6 } from 'node:net'
+import { networkOf } from '../net/network-of.ts'
 import { type AuditEntry, type AuditTrail, fitting } from '../storage/audit.ts'
 
 /**
@@ -140,14 +140,3 @@ function kindOf({ actor }: AuditEntry): Kind {
 }
 
 const keyOf = (...parts: (string | number | null | undefined)[]) => JSON.stringify(parts)
-
-/** Who has one address of IPv6 has all of its network: the first 64 bits (RFC 6177, RFC 4291 2.5.4). */
-export function networkOf(address: string): string {
-  if (!isIPv6(address)) return address
-  const [head = '', tail] = (address.split('%', 1)[0] ?? '').split('::')
-  const groups = head === '' ? [] : head.split(':')
-  const behind = tail ? tail.split(':').length : 0
-  const zeros = tail === undefined ? [] : Array.from({ length: 8 - groups.length - behind }, () => '0')
-  const all = [...groups, ...zeros, ...(tail ? tail.split(':') : [])]
-  return `${all.slice(0, 4).join(':')}::/64`
-}

@@ -4,7 +4,8 @@ import { bestOf, stateAt } from '../openpgp/key-state.ts'
 import type { Keyring, VerificationKey } from '../openpgp/keyring.ts'
 import { readMessage } from '../openpgp/message.ts'
 import { checkSignature } from '../openpgp/verify.ts'
-import type { KeyringKey, Lease, Storage } from '../storage/storage.ts'
+import type { Lease, Storage } from '../storage/storage.ts'
+import type { KeyringKey } from '../storage/verdicts.ts'
 
 type VerdictStorage = Pick<
   Storage,

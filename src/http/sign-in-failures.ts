@@ -1,5 +1,4 @@
-import { isIP, isIPv4 } from 'node:net'
-import { addressBytes } from '../tls/names.ts'
+import { networkOf } from '../net/network-of.ts'
 
 /** So many failures of an address in a minute are told what is wrong, and logged. */
 const maxFailures = 30
@@ -17,7 +16,7 @@ export function signInFailures(clock: () => number): (address: string) => number
   const failures = new Map<string, { count: number; until: number }>()
 
   return (address) => {
-    const key = neighbourhoodOf(address)
+    const key = networkOf(address)
     const now = clock()
     let found = failures.get(key)
     if (!found || found.until <= now) {
@@ -30,16 +29,4 @@ export function signInFailures(clock: () => number): (address: string) => number
     found.count += 1
     return found.count > maxFailures ? Math.ceil((found.until - now) / 1000) : null
   }
-}
-
-/** An IPv4 address, or the /64 of an IPv6 one, which is what a single customer has (RFC 6177). */
-export function neighbourhoodOf(address: string): string {
-  const text = address.replace(/^::ffff:(?=[0-9.]+$)/i, '').replace(/%.*$/s, '')
-  if (isIP(text) === 0) return ''
-  return isIPv4(text) ? text : Buffer.from(addressBytes(canonical(text))).toString('hex', 0, 8)
-}
-
-/** Without an IPv4 address at its end. */
-function canonical(address: string): string {
-  return new URL(`http://[${address}]/`).hostname.slice(1, -1)
 }

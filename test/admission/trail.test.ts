@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { networkOf, newTrail } from '../../src/admission/trail.ts'
+import { newTrail } from '../../src/admission/trail.ts'
 import type { AuditEntry } from '../../src/storage/audit.ts'
 
 /** A trail whose rows are kept here. */
@@ -95,12 +95,4 @@ test('while a write is under way, what comes waits, in bounded memory', async ()
   assert.ok(rows.length <= 1100)
   assert.ok(rows.every(({ repository = '' }) => repository.length <= 255))
   assert.equal(totalOf(rows), 20_000)
-})
-
-test('addresses of one network of IPv6 are told apart from others', () => {
-  assert.equal(networkOf('2001:db8:1:2:3:4:5:6'), '2001:db8:1:2::/64')
-  assert.equal(networkOf('2001:db8::1'), '2001:db8:0:0::/64')
-  assert.equal(networkOf('::1'), '0:0:0:0::/64')
-  assert.equal(networkOf('fe80::1%eth0'), 'fe80:0:0:0::/64')
-  assert.equal(networkOf('192.0.2.1'), '192.0.2.1')
 })

@@ -155,8 +155,11 @@ for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const)
     const open = new Agent({ ca: trusted, ...certified, maxVersion, keepAlive: true, maxSockets: 1 })
     assert.equal((await send(server, { agent: open })).status, 201)
     writeFileSync(clientCa, next.cert)
+    const body = newBlob({ digest })
     // Who shakes hands at that moment is cut off, and comes again.
-    await eventually(async () => (await send(server, { agent: first }).catch(() => null))?.status === 401)
+    await eventually(
+      async () => (await send(server, { body, agent: first }).catch(() => null))?.status === 401,
+    )
     const again = await resume()
     assert.deepEqual([again.status, again.reused], [401, false])
     const late = await send(server, { agent: open })

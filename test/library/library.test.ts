@@ -29,7 +29,7 @@ suite('the package', () => {
   test('has the program, the library, what they read, and no sources or tests', () => {
     for (const path of [
       'dist/lookaside.js',
-      'dist/http/public/index.html',
+      'dist/http/public/style.css',
       'dist/index.js',
       'dist/index.d.ts',
       'migrations/0001-initial.sql',
@@ -40,7 +40,7 @@ suite('the package', () => {
       'LICENSE',
     ])
       assert.ok(paths.includes(path), path)
-    const folders = ['config', 'dist', 'docs', 'examples', 'migrations']
+    const folders = ['config', 'dist', 'docs', 'examples', 'migrations', 'packaging']
     assert.deepEqual(
       paths.filter((path) => path.includes('/') && !folders.includes(path.split('/')[0] ?? '')),
       [],

@@ -1,6 +1,7 @@
 import type { Stretch } from '../../src/openpgp/key-state.ts'
 import type { CheckResult } from '../../src/openpgp/verify.ts'
-import type { KeyringKey, NewSignature } from '../../src/storage/storage.ts'
+import type { NewSignature } from '../../src/storage/storage.ts'
+import type { KeyringKey } from '../../src/storage/verdicts.ts'
 import { newSignature } from './contract.ts'
 
 /** Unix seconds. */

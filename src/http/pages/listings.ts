@@ -1,6 +1,7 @@
 import { parseDigest } from '../../reference/digest.ts'
 import { Refusal } from '../../refusal.ts'
-import type { KeyringKey, Query, StoredSignature } from '../../storage/storage.ts'
+import type { Query, StoredSignature } from '../../storage/storage.ts'
+import type { KeyringKey } from '../../storage/verdicts.ts'
 import { requireRead } from '../authenticate.ts'
 import {
   facts,

@@ -9,7 +9,8 @@ import {
   verdictOf,
 } from '../../openpgp/verdict.ts'
 import type { CheckResult } from '../../openpgp/verify.ts'
-import type { KeyringKey, StoredCheck, StoredSignature } from '../storage.ts'
+import type { StoredSignature } from '../storage.ts'
+import type { KeyringKey, StoredCheck } from '../verdicts.ts'
 import type { Connection } from './connection.ts'
 import { merged } from './merged.ts'
 import type { StoredVerdict } from './rows.ts'
