@@ -97,8 +97,10 @@ async function verify(
     currentDate: new Date(now),
   }
   const { payload } = await jwtVerify(text, keys.keyFor, options).catch((error) => {
+    if (error instanceof Refusal) throw error
     if (error instanceof errors.JOSEError) throw bad(reasonOf(error, audience), error)
-    throw error
+    // Of a key that is none, or too small, jose throws what the platform does.
+    throw bad('The key of its issuer that the token names cannot be used', error)
   })
   const { iat = 0, exp = 0, sub } = payload
   if (typeof sub !== 'string' || sub === '') throw bad('The token names no subject')

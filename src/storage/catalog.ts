@@ -13,6 +13,8 @@ export interface Catalog {
   digests(query: CatalogQuery): Promise<CatalogPage>
   /** What the log says of one signature, the latest first, from the one before the change `before`. */
   changesOf(signature: number, before: number | null, limit: number): Promise<Change[]>
+  /** Of signatures of a digest at a repository that are not served any more: the last change of each, the latest first. */
+  unserved(repository: Repository, digest: Digest, limit: number): Promise<Change[]>
 }
 
 export interface CatalogRepository {

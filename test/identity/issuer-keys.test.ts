@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
 import { Events } from 'oauth2-mock-server'
 import { oidcIssuers } from '../../src/identity/issuers.ts'
@@ -118,6 +119,35 @@ test('an issuer that answers with what it should not is unreachable, and leads n
   for (answer of answers) await enter()
   assert.equal(hostile.seen.filter(({ url }) => url === '/keys').length, answers.length)
   assert.equal(elsewhere.seen.length, 0)
+})
+
+test('a key of an issuer that is none, or too weak, proves nothing, and those beside it do', async () => {
+  const issuer = await startIssuer()
+  const weak = generateKeyPairSync('rsa', { modulusLength: 1024 })
+  const jwk = weak.publicKey.export({ format: 'jwk' })
+  const keys = [
+    ...[...issuer.publicKeys].map(([kid, key]) => ({ ...key, kid })),
+    { ...jwk, kid: 'weak' },
+    { kty: 'RSA', kid: 'n', n: '', e: 'AQAB' },
+    { kty: 'RSA', kid: 'e', n: jwk.n, e: '' },
+    { kty: 'RSA', kid: 'number', n: 1, e: 2 },
+    { kty: 'RSA', kid: 'less' },
+    { kty: 'EC', kid: 'curve', crv: 'P-256', x: 'AA', y: 'AA' },
+    { kty: 'RSA', kid: 'private', ...weak.privateKey.export({ format: 'jwk' }) },
+  ]
+  const server = await startUpstream((_request, response) => response.end(JSON.stringify({ keys })))
+  const settings = { ...issuer.config(rules), jwksUri: `${server.origin}/keys`, ca: [] }
+  const issuers = oidcIssuers([settings], Date.now)
+  await issuers.signIn(await issuer.token({ job: 'release' }))
+  for (const kid of ['weak', 'n', 'e', 'number', 'less', 'private'])
+    await assert.rejects(
+      issuers.signIn(await issuer.token({}, { header: { kid } })),
+      refusal('bad-credentials'),
+      kid,
+    )
+  const byCurve = await issuer.token({}, { kid: 'ec', header: { kid: 'curve' } })
+  await assert.rejects(issuers.signIn(byCurve), refusal('bad-credentials'))
+  await issuers.close()
 })
 
 test('an issuer that says nothing is given up', { timeout: 30_000 }, async () => {

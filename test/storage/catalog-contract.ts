@@ -89,5 +89,25 @@ export function catalogContract(name: string, open: (clock?: () => number) => Op
       assert.deepEqual(await storage.changesOf(signature.id, 3, 10), changes.slice(1))
       assert.deepEqual(await storage.changesOf(99, null, 10), [])
     })
+
+    test('what is not served any more of a digest is told with its last change', async () => {
+      const { storage } = open()
+      const why = { actor: 'token:1 ops', reason: null, graceSeconds: 0 }
+      const at = home('team/app', digest('a'))
+      const ids: number[] = []
+      for (const each of [at, at, at, home('team/app', digest('b')), home('team/web', digest('a'))])
+        ids.push((await storage.append(newSignature({ home: each }))).signature.id)
+      assert.deepEqual(await storage.unserved(at.name, at.digest, 9), [])
+      await storage.withdraw(ids.slice(1), why)
+      const gone = await storage.unserved(at.name, at.digest, 9)
+      assert.deepEqual(
+        gone.map(({ signature, kind }) => [signature, kind]),
+        [
+          [ids[2], 'withdrawn'],
+          [ids[1], 'withdrawn'],
+        ],
+      )
+      assert.deepEqual(await storage.unserved(at.name, at.digest, 1), gone.slice(0, 1))
+    })
   })
 }

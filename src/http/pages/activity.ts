@@ -44,10 +44,10 @@ export function changeTable(caption: string, changes: readonly Change[], reader:
     caption,
     ['When', 'Signature', 'Image', ...actorHeadings(reader)],
     changes.map((change) => {
-      const { time: when, signature, repository, digest } = change
+      const { time: when, repository, digest } = change
       return [
         time(when),
-        html`<a href="${to.signature(signature)}">${signature}</a> ${kinds[change.kind]}`,
+        signatureCell(change, to),
         html`<a href="${to.digest(repository, digest)}">${repository} <span class="part">${shortDigest(digest)}</span></a>`,
         ...actorCells(change, reader),
       ]
@@ -67,6 +67,19 @@ export function historyTable(changes: readonly Change[], reader: Reader): Html {
       ...actorCells(change, reader),
     ]),
   )
+}
+
+/** The last change of each of some signatures. */
+export function unservedTable(changes: readonly Change[], reader: Reader, to: Links): Html {
+  return table(
+    'What became of the signatures that clients do not get any more, the latest first',
+    ['When', 'Signature', ...actorHeadings(reader)],
+    changes.map((change) => [time(change.time), signatureCell(change, to), ...actorCells(change, reader)]),
+  )
+}
+
+function signatureCell({ signature, kind }: Change, to: Links): Html {
+  return html`<a href="${to.signature(signature)}">${signature}</a> ${kinds[kind]}`
 }
 
 function actorHeadings({ mayReadActors }: Reader): string[] {

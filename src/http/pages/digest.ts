@@ -3,6 +3,8 @@ import { type ImageReference, identityOf, parseReference } from '../../reference
 import type { Repository } from '../../reference/repository.ts'
 import { maxSlot } from '../../reference/tree-path.ts'
 import type { StoredSignature } from '../../storage/storage.ts'
+import type { Reader } from '../authenticate.ts'
+import { unservedTable } from './activity.ts'
 import { gateOutcome } from './gate-answer.ts'
 import type { Page } from './layout.ts'
 import { facts, type Html, html, said, signer, time, verdictBadge } from './parts.ts'
@@ -11,11 +13,20 @@ import type { Site } from './site.ts'
 /** Each is work for the thread that verifies. What is beyond is a link away. */
 const maxGatesAsked = 6
 
+/** Those that are gone are looked at when something is wrong; all of them are in the log. */
+const maxUnserved = 20
+
 /** One image: who has signed it, as what, and what each gate says. */
-export async function digestPage(site: Site, repository: Repository, text: string): Promise<Page> {
+export async function digestPage(
+  site: Site,
+  repository: Repository,
+  text: string,
+  reader: Reader,
+): Promise<Page> {
   const { storage, to } = site
   const digest = parseDigest(text)
   const { signatures } = await storage.list({ repository, digest, limit: maxSlot })
+  const unserved = await storage.unserved(repository, digest, maxUnserved)
   signatures.sort((one, other) => one.slot - other.slot)
   const body = html`
 ${facts([
@@ -26,7 +37,12 @@ ${await gatesOn(site, repository, digest, signatures)}
 <section aria-labelledby="signatures"><h2 id="signatures">${signatures.length === 1 ? 'One signature' : `${signatures.length || 'No'} signatures`}</h2>
 ${signatures.length ? html`<ol class="entries">${signatures.map((each) => html`<li>${signatureEntry(site, each)}</li>`)}</ol>` : html`<p>Nothing is served for this digest here.</p>`}
 <p><a href="${to.allAt(digest)}">Where else this digest is signed</a></p>
-</section>`
+</section>
+${
+  unserved.length > 0 &&
+  html`<section aria-labelledby="unserved"><h2 id="unserved">No longer served</h2>
+${unservedTable(unserved, reader, to)}</section>`
+}`
   return {
     title: `${repository} @ ${digest.slice(0, digest.indexOf(':') + 13)}…`,
     section: 'repositories',

@@ -50,7 +50,7 @@ export const repository: View = async (site, request, reader) => {
   if (rest.length) throw new Refusal('not-found', 'There is nothing here')
   const home = parseRepository(name)
   requireRead(reader, home)
-  if (digest !== undefined) return digestPage(site, home, digest)
+  if (digest !== undefined) return digestPage(site, home, digest, reader)
   const { storage, to } = site
   const reference = referenceOf(parameter(request, 'reference'))
   const before = numberParameter(request, 'before')

@@ -12,7 +12,7 @@ import type { Links } from './links.ts'
 export interface SiteOptions {
   storage: Pick<
     Reading,
-    'head' | 'changesAfter' | 'find' | 'list' | 'repositories' | 'digests' | 'changesOf'
+    'head' | 'changesAfter' | 'find' | 'list' | 'repositories' | 'digests' | 'changesOf' | 'unserved'
   > &
     Pick<Verdicts, 'keyring'> &
     Pick<Sources, 'sources'>

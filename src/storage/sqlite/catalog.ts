@@ -44,6 +44,15 @@ export function prepareCatalog(db: Connection) {
     `SELECT ${changeColumns} FROM changes c ${changeJoins} WHERE c.signature = ? AND c.seq < ?
      ORDER BY c.seq DESC LIMIT ?`,
   )
+  const unserved = db.prepare(
+    `SELECT ${changeColumns} FROM changes c ${changeJoins} WHERE c.seq IN
+       (SELECT (SELECT max(seq) FROM changes WHERE signature = gone.id) FROM signatures gone
+        WHERE gone.location = (SELECT l.id FROM locations l JOIN places p ON p.id = l.place
+            WHERE p.name = ? AND p.kind = 'repository' AND l.digest = ?)
+          AND (gone.superseded_by IS NOT NULL OR gone.gone = 1)
+        ORDER BY gone.id DESC LIMIT ?)
+     ORDER BY c.seq DESC`,
+  )
 
   return {
     repositories: ({ start = '', after = '', limit }: { start?: string; after?: string; limit: number }) =>
@@ -66,5 +75,8 @@ export function prepareCatalog(db: Connection) {
 
     changesOf: (signature: number, before: number | null, limit: number) =>
       changes.all(signature, before ?? Number.MAX_SAFE_INTEGER, limit) as ChangeRow[] as Change[],
+
+    unserved: (repository: string, digest: string, limit: number) =>
+      unserved.all(repository, digest, limit) as ChangeRow[] as Change[],
   }
 }

@@ -130,6 +130,7 @@ export function openSqlite({
     repositories: async (query) => catalog.repositories(query),
     digests: async (query) => catalog.digests(query),
     changesOf: async (signature, before, limit) => catalog.changesOf(signature, before, limit),
+    unserved: async (repository, digest, limit) => catalog.unserved(repository, digest, limit),
     standing: async (query) => withdrawals.standing(query),
     bannedKeys: async () => withdrawals.bannedKeys(),
     sizes: async () => ({ database: bytesOf(file), log: bytesOf(`${file}-wal`) }),

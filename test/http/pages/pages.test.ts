@@ -115,6 +115,10 @@ test('what a claim and a reason say is shown as it is, with what could deceive s
     assert.ok(shown.includes('&lt;script&gt;alert(1)&lt;/script&gt;'), path)
     assert.ok(!shown.includes('<script'), path)
   }
+  const image = await page(server, digestPath())
+  assert.ok(
+    image.includes('No longer served') && image.includes(`<a href="/signature/${id}">${id}</a> withdrawn`),
+  )
   const gone = await page(server, `/signature/${id}`)
   assert.ok(gone.includes('not served any more') && gone.includes('withdrawn'))
   assert.ok(!gone.includes('abc\\u{202e}'), 'the claim of one that was withdrawn')
