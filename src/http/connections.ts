@@ -51,6 +51,7 @@ export function rawServer(
   const limited: RequestListener = (request, response) => {
     if (hasBody(request)) {
       const { socket } = request
+      unread.set(socket, response)
       const limit = () => limitBody(request, socket, stallSeconds * 1000)
       if (isPatient(request)) waitLonger(request, response, limit)
       else limit()
@@ -113,20 +114,54 @@ export function isFlood({ socket }: IncomingMessage, response: ServerResponse): 
   return true
 }
 
-/** What is not HTTP, or came too slowly, gets a last word in the form of every other refusal. */
+/** The answer to the request with a body that a connection had last. */
+const unread = new WeakMap<Socket, ServerResponse>()
+
+/** Connections that have had their last word, or will when what they are owed is sent. */
+const refused = new WeakSet<Socket>()
+
+/**
+ * What is not HTTP, or came too slowly, gets a last word in the form of every other refusal. It comes behind the answers to all
+ * that was asked before, is in none of them, and no second answer to a request whose body goes wrong after the first: whoever
+ * shares a connection among several would take it for that of somebody else.
+ */
 export function refuseGarbage(error: Error & { code?: string }, socket: Socket): void {
   // Nothing can be said to whom no TLS connection was made.
   const unheard =
     error.code === 'ECONNRESET' || error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT' || !socket.writable
   if (unheard) return void socket.destroy()
+  if (refused.has(socket)) return
+  refused.add(socket)
+  behindAnswers(socket, () => {
+    const response = unread.get(socket)
+    const isAnswered = response?.headersSent && !response.req.complete
+    endWith(socket, isAnswered ? '' : lastWord(error))
+  })
+}
+
+/** Calls back when all requests that came whole are answered; the one that is still coming is not waited for. */
+function behindAnswers(socket: Socket, then: () => void): void {
+  // The answer that the connection is at, by the same property that Node's own last word looks at.
+  const { _httpMessage: current } = socket as Socket & { _httpMessage?: ServerResponse | null }
+  const isWhole = current?.req.complete || current?.headersSent
+  if (current && isWhole) current.once('close', () => setImmediate(() => behindAnswers(socket, then)))
+  else then()
+}
+
+function lastWord({ code }: { code?: string }): string {
   const { status, title, ...rest } =
-    error.code === bodyTimeout
+    code === bodyTimeout
       ? problem('body-timeout', 'The request took too long to arrive')
       : problem('bad-request', 'This is not a request that can be read')
   const body = JSON.stringify({ ...rest, status, title })
-  socket.end(
+  return (
     `HTTP/1.1 ${status} ${title}\r\nContent-Type: ${problemType}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
-      `Connection: close\r\n\r\n${body}`,
+    `Connection: close\r\n\r\n${body}`
   )
+}
+
+function endWith(socket: Socket, word: string): void {
+  if (socket.destroyed) return
+  socket.end(word)
   setTimeout(() => socket.destroy(), lastWordMilliseconds).unref()
 }

@@ -4,21 +4,12 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { eventually } from '../eventually.ts'
 import { freePort } from '../free-port.ts'
+import { frontConfiguration } from './front-configuration.ts'
 import { newMachine, signedBy } from './machine.ts'
 import { runNginx } from './nginx.ts'
 import { run } from './program.ts'
 import { newCertificate } from './registry.ts'
 import { accepted, startSite } from './site.ts'
-
-/** packaging/nginx.conf, with the names of this machine. */
-function configuration(names: Record<string, string>): string {
-  let text = readFileSync(new URL('../../packaging/nginx.conf', import.meta.url), 'utf8')
-  for (const [name, here] of Object.entries(names)) {
-    assert.ok(text.includes(name), `packaging/nginx.conf has no ${name}`)
-    text = text.replaceAll(name, here)
-  }
-  return text
-}
 
 test('nginx serves the tree by itself, what is not there yet from the server, and lets uploads and listings through', async () => {
   const publicPort = await freePort()
@@ -36,7 +27,7 @@ test('nginx serves the tree by itself, what is not there yet from the server, an
     '/data/tree': join(server.data, 'tree'),
     'lookaside:8080': listen,
   }
-  await runNginx(home, `access_log off; ${configuration(names)}`)
+  await runNginx(home, `access_log off; ${frontConfiguration(names)}`)
   const env = { LOOKASIDE_SERVER: origin, LOOKASIDE_CA: certificate }
   const curl = (...args: string[]) => run('curl', ['--silent', '--cacert', certificate, ...args])
   const get = (path: string, ...args: string[]) =>
