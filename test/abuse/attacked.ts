@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { after, type TestContext } from 'node:test'
 import { connect, type TLSSocket } from 'node:tls'
@@ -49,8 +50,7 @@ export async function startAttacked(
   const token: Attacked['token'] = (...scopes) => newToken(data, scopes.map(parseScope))
   const open: Attacked['open'] = async (from = 0) => {
     const socket = connect({ ...nowhere(from), port, ca })
-    socket.on('error', () => {})
-    await once(socket, 'secureConnect')
+    await comes(socket, 'secureConnect')
     return socket
   }
   const alarms = () => log.filter(({ level }) => level === 'error' || level === 'fatal')
@@ -96,6 +96,15 @@ export async function startAttacked(
       assert.equal(await server.end('SIGTERM'), 0)
     },
   }
+}
+
+/** Waits for an event; it fails where the connection is closed instead. Later on no failure of the connection is one. */
+export async function comes(socket: Socket, event: 'connect' | 'secureConnect' | 'data'): Promise<void> {
+  socket.on('error', () => {})
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const closed = () => reject(new Error(`the connection was closed before ${event}`))
+  socket.once(event, resolve).once('close', closed)
+  await promise.finally(() => socket.off('close', closed))
 }
 
 /** One machine has some 28,000 ports for each pair of addresses. */

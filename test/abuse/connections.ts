@@ -1,0 +1,21 @@
+/** `npm run test:abuse` holds 10,000. */
+export const connections = Number(process.env.CONNECTIONS ?? 300)
+
+/** With few of them nobody waits until a server with its defaults loses patience. */
+export const patience: Record<string, string> =
+  connections < 1000 ? { LOOKASIDE_UPLOADS_STALL_SECONDS: '2' } : {}
+
+/** Does something so many times, some of it at once; returns what came of each. */
+export async function manyTimes<T>(
+  count: number,
+  work: (index: number) => Promise<T>,
+  atOnce = 50,
+): Promise<T[]> {
+  const results: T[] = []
+  const left = Array.from({ length: count }, (_, index) => index).values()
+  const worker = async () => {
+    for (const index of left) results[index] = await work(index)
+  }
+  await Promise.all(Array.from({ length: atOnce }, worker))
+  return results
+}
