@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { request as httpRequest, type RequestOptions } from 'node:http'
+import { request as httpRequest } from 'node:http'
+import { request as httpsRequest, type RequestOptions } from 'node:https'
 import { pino } from 'pino'
 import type { Scope } from '../src/access/principal.ts'
 import { formatScope, parseScope } from '../src/access/principal.ts'
@@ -88,7 +89,7 @@ export interface Answer {
   json<T = Record<string, any>>(): T
 }
 
-/** One request over a real connection, its path sent exactly as given. */
+/** One request over a real connection, its path sent exactly as given; over TLS where a `ca` is given. */
 export function ask(
   server: { port: number },
   method: string,
@@ -101,7 +102,8 @@ export function ask(
   }: RequestOptions & { body?: Uint8Array | string; token?: string } = {},
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const request = httpRequest(
+    const send = options.ca ? httpsRequest : httpRequest
+    const request = send(
       {
         host: '127.0.0.1',
         port: server.port,

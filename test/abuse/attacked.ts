@@ -10,7 +10,7 @@ import { Worker } from 'node:worker_threads'
 import type { Action } from '../../src/access/principal.ts'
 import { parseScope } from '../../src/access/principal.ts'
 import { type ServerProcess, spawnServerIn } from '../process.ts'
-import { newToken } from '../server.ts'
+import { type Answer, ask, newToken } from '../server.ts'
 import { exampleDigest, newBlob } from '../signing.ts'
 import { temporaryFolder } from '../temporary.ts'
 import { receive } from './answers.ts'
@@ -24,6 +24,7 @@ export interface Attacked {
   /** What a reader gets. */
   expected: Expected[]
   token(...scopes: (`${Action}:${string}` | 'admin')[]): Promise<string>
+  ask(method: string, path: string, options?: Parameters<typeof ask>[3]): Promise<Answer>
   /** A TLS connection, from an address of this machine that `from` chooses. */
   open(from?: number): Promise<TLSSocket>
   /** Reads beside the attack until it has ended, and tells how long they took: every answer has to be right. */
@@ -63,6 +64,7 @@ export async function startAttacked(
     ca,
     expected,
     token,
+    ask: (method, path, options) => ask({ port }, method, path, { ca, ...options }),
     open,
     alarms,
     openFiles: () => processes().reduce((sum, pid) => sum + readdirSync(`/proc/${pid}/fd`).length, 0),

@@ -37,7 +37,7 @@ export interface Figures {
   refused: Record<string, number>
 }
 
-interface Random {
+export interface Random {
   /** From 0 to below `limit`. */
   below(limit: number): number
   pick<Value>(values: readonly Value[]): Value
@@ -45,7 +45,7 @@ interface Random {
 }
 
 /** Mulberry32. */
-function randomFrom(seed: number): Random {
+export function randomFrom(seed: number): Random {
   let state = seed
   const below = (limit: number): number => {
     state = (state + 0x6d2b79f5) | 0
@@ -89,11 +89,11 @@ function join(packets: Packet[], framing: Framing): Buffer {
   return Buffer.concat(packets.map(({ tag, body }) => packet(tag, body, framing)))
 }
 
-type Change = (bytes: Buffer, random: Random) => Uint8Array
+export type Change = (bytes: Buffer, random: Random) => Uint8Array
 
 const telling = [0, 1, 2, 3, 4, 5, 8, 9, 16, 32, 33, 63, 127, 128, 191, 192, 223, 224, 254, 255]
 
-const changes: Change[] = [
+export const changes: Change[] = [
   (bytes, { below }) => {
     for (let flips = 1 + below(4); flips > 0; flips--) flip(bytes, below(bytes.length), 1 << below(8))
     return bytes
@@ -165,7 +165,7 @@ function wrap(message: Buffer, { below, pick }: Random): Buffer {
   }
 }
 
-function* mutants(count: number, seed: number): Generator<Uint8Array> {
+export function* mutants(count: number, seed: number): Generator<Uint8Array> {
   const random = randomFrom(seed)
   for (let made = 0; made < count; made++) {
     const bytes = random.below(2) ? wrap(mutatePackets(random), random) : Buffer.from(random.pick(originals))
