@@ -75,8 +75,9 @@ const words = [
   ...['[[[[[[[[', '{"a":{"a":', 'a'.repeat(300), '-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n', '\n=AAAA\n'],
 ].map((word) => Buffer.from(word, 'latin1'))
 
-/** Of each target so many accepted inputs are changed again. */
+/** Of each target so many accepted inputs are changed again, if they have not grown long. */
 const maxKept = 200
+const maxKeptBytes = 16_384
 
 function mutate(seeds: readonly Uint8Array[], random: Random): Uint8Array {
   let input = Buffer.from(random.pick(seeds))
@@ -121,7 +122,7 @@ async function tryTarget({ seeds, attempt }: Target, count: number, seed: number
     figures.slowestMilliseconds = Math.max(figures.slowestMilliseconds, performance.now() - start)
     if (!isAccepted) continue
     figures.accepted++
-    if (corpus.length >= seeds.length + maxKept) continue
+    if (corpus.length >= seeds.length + maxKept || input.length > maxKeptBytes) continue
     corpus.push(input)
     figures.kept++
   }

@@ -22,6 +22,9 @@ test(`${connections} TLS connections that say nothing any more are held, each fo
       socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`)
       await comes(socket, 'data')
       answered++
+      // Who wants to stay asks again, before the server takes it for gone.
+      const again = setInterval(() => socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`), 30_000)
+      socket.once('close', () => clearInterval(again))
       return socket
     })
     assert.equal(attacked.openFiles() >= before + connections, true)
