@@ -42,6 +42,7 @@ export interface Attacked {
 export async function startAttacked(
   options: string[] = [],
   variables: Record<string, string> = {},
+  sign: (tag: number, digest: string) => Buffer = (_, digest) => newBlob({ digest }),
 ): Promise<Attacked> {
   const data = temporaryFolder(() => server?.end('SIGKILL'))
   let server: ServerProcess | undefined
@@ -55,7 +56,7 @@ export async function startAttacked(
     return socket
   }
   const alarms = () => log.filter(({ level }) => level === 'error' || level === 'fatal')
-  const expected = await fill(await token('push:**'), open)
+  const expected = await fill(await token('push:**'), open, sign)
   const processes = () => [child.pid as number, ...childrenOf(child.pid as number)]
 
   return {
@@ -113,12 +114,16 @@ export async function comes(socket: Socket, event: 'connect' | 'secureConnect' |
 export const nowhere = (from: number) => ({ host: '127.0.0.1', localAddress: `127.0.0.${1 + (from % 16)}` })
 
 /** Three signatures of one image; the slot behind them, and another image, have none. */
-async function fill(token: string, open: () => Promise<TLSSocket>): Promise<Expected[]> {
+async function fill(
+  token: string,
+  open: () => Promise<TLSSocket>,
+  sign: (tag: number, digest: string) => Buffer,
+): Promise<Expected[]> {
   const digest = exampleDigest()
   const location = `/signatures/team/app@${digest.replace(':', '=')}`
   const expected: Expected[] = []
   for (let slot = 1; slot <= 3; slot++) {
-    const blob = newBlob({ digest })
+    const blob = sign(slot, digest)
     const socket = await open()
     const head = `POST /api/v1/signatures HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nConnection: close\r\n`
     socket.write(Buffer.concat([Buffer.from(`${head}Content-Length: ${blob.length}\r\n\r\n`), blob]))

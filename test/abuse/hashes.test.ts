@@ -3,12 +3,12 @@ import { test } from 'node:test'
 import { maxClaimSize, readClaim } from '../../src/claim/claim.ts'
 import { packetTag } from '../../src/openpgp/packets.ts'
 import { literal, onePass, packet, signature } from '../openpgp/write.ts'
-import { claimOf } from '../signing.ts'
+import { claimOf, exampleDigest } from '../signing.ts'
 import { startAttacked } from './attacked.ts'
 import { collidingIntegers, otherIntegers } from './colliding.ts'
 import { manyTimes } from './connections.ts'
 
-const head = claimOf().replace(/}}$/, '')
+const head = claimOf({ digest: exampleDigest('c') }).replace(/}}$/, '')
 
 /** A claim that has these keys beside its own. */
 const claimWith = (keys: readonly string[]) =>

@@ -37,7 +37,7 @@ test(`${connections} TLS connections that say nothing any more are held, each fo
   assert.equal(answered, connections)
   await attacked.whileReading(t, 'while all are there', () =>
     manyTimes(
-      500,
+      connections,
       async (index) => {
         const socket = idle[index % idle.length]
         socket?.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`)
