@@ -9,7 +9,7 @@ import { treeOf } from '../../src/tree/tree.ts'
 import { exampleDigest, newBlob } from '../signing.ts'
 import { type Attacked, startAttacked } from './attacked.ts'
 
-/** `npm run test:abuse` fights 500 times over each image. */
+/** `npm run test:abuse` fights 100 times over each image. */
 const rounds = Number(process.env.ROUNDS ?? 8)
 const images = 4
 
