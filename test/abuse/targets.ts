@@ -95,8 +95,11 @@ function attemptReference(input: Uint8Array): boolean {
 function attemptClaim(input: Uint8Array): boolean {
   return isAccepted(() => {
     const { digest, reference, document } = readClaim(input)
-    const again = readClaim(Buffer.from(JSON.stringify(document)))
-    assert.deepEqual([again.digest, again.reference, again.document], [digest, reference, document])
+    // A number that is too small for a double is 0 in JSON, be it -0 before.
+    const written = JSON.stringify(document)
+    const again = readClaim(Buffer.from(written))
+    assert.deepEqual([again.digest, again.reference], [digest, reference])
+    assert.equal(JSON.stringify(again.document), written)
   })
 }
 
