@@ -119,7 +119,7 @@ const AuditDocument = Type.Object({
   event: Type.Enum([...auditEvents]),
   count: Type.Integer({ description: 'Equal events that this record stands for' }),
   door: Text,
-  address: Nullable(Type.String({ description: 'Of the connection' })),
+  address: Nullable(Type.String({ description: 'Of the connection, or whom a trusted proxy names' })),
   request: Nullable(Type.String({ description: 'The id that messages in the log of the program have' })),
   actor: Text,
   repository: Text,

@@ -15,7 +15,12 @@ test('nginx serves the tree by itself, what is not there yet from the server, an
   const publicPort = await freePort()
   const origin = `https://localhost:${publicPort}`
   const listen = `localhost:${await freePort()}`
-  const site = await startSite(async () => ({ listen, tls: { mode: 'off' }, publicUrl: origin }))
+  const site = await startSite(async () => ({
+    listen,
+    tls: { mode: 'off' },
+    publicUrl: origin,
+    trustedProxies: ['127.0.0.1', '::1'],
+  }))
   const { folder, registry, server, gnupg } = site
   const home = join(folder, 'front')
   mkdirSync(home)
@@ -59,8 +64,28 @@ test('nginx serves the tree by itself, what is not there yet from the server, an
   const second = await site.publish('team/other')
   const blob = await site.signFile(second, alice)
   const place = `/signatures/${second.location}/signature-1`
-  const put = await get(place, '--request', 'PUT', '--data-binary', `@${blob}`, '--user', `any:${token}`)
-  assert.match(put.stdout, /^201 /)
+  const elsewhere = ['--interface', '127.0.0.9', '--header', 'X-Forwarded-For: 192.0.2.1']
+  const put = (password: string) =>
+    get(place, '--request', 'PUT', '--data-binary', `@${blob}`, '--user', `any:${password}`, ...elsewhere)
+  assert.match((await put('wrong')).stdout, /^401 /)
+  assert.match((await put(token)).stdout, /^201 /)
+
+  // The trail has the address that nginx saw, whatever a client says of itself.
+  const trail = async (event: string) => {
+    const { stdout } = await server.administer(
+      'audit',
+      '--event',
+      event,
+      '--newest',
+      '--limit',
+      '1',
+      '--json',
+    )
+    return stdout && JSON.parse(stdout)
+  }
+  assert.equal((await trail('uploaded')).address, '127.0.0.9')
+  await eventually(async () => (await trail('refused')).address === '127.0.0.9')
+
   assert.match((await get('/signatures/team/')).stdout, /^200 text\/html/)
   assert.match((await get('/api/v1/changes?after=99&wait=1')).stdout, /^200 application\/json/)
   for (const path of [
