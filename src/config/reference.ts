@@ -54,7 +54,7 @@ function referencePage(): string {
   return `${pageIntro}${[...allKeys().flatMap(rows)].join('\n')}\n`
 }
 
-const pageIntro = `# Configuration
+const pageIntro = `# Configuration reference
 
 The server runs without any configuration. What is to be different is written to a YAML file, named with
 \`--config\`; [config/lookaside.yaml](../config/lookaside.yaml) has every key with its default, ready to copy.
