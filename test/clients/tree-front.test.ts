@@ -57,8 +57,9 @@ test('nginx serves the tree by itself, what is not there yet from the server, an
   machine.trust({ host: registry.host, ca: certificate })
   machine.readFrom(`${origin}/signatures`)
   machine.require(signedBy(alice))
-  const pull = () => machine.skopeo(['copy', `docker://${image.reference}`, `dir:${machine.newFolder()}`])
-  accepted(await pull())
+  const pull = ({ reference }: { reference: string }) =>
+    machine.skopeo(['copy', `docker://${reference}`, `dir:${machine.newFolder()}`])
+  accepted(await pull(image))
 
   // An upload with PUT, to a path of the tree.
   const second = await site.publish('team/other')
@@ -99,7 +100,7 @@ test('nginx serves the tree by itself, what is not there yet from the server, an
   const file = join(server.data, 'tree', image.location, 'signature-1')
   await eventually(async () => (await get(place)).stdout.startsWith('200 '))
   rmSync(file)
-  accepted(await pull())
+  accepted(await pull(image))
   await eventually(() => {
     try {
       return readFileSync(join(server.data, 'tree', second.location, 'signature-1')).length > 0
@@ -110,5 +111,9 @@ test('nginx serves the tree by itself, what is not there yet from the server, an
   assert.equal(await server.stop(), 0)
   assert.match((await get(place)).stdout, /^200 /)
   assert.deepEqual(readFileSync(join(folder, 'body')), readFileSync(blob))
-  assert.match((await get(slot)).stdout, /^502 /)
+  // What the tree has not is not there, so that clients come to an end; what is to be answered by the server fails.
+  assert.match((await get(slot)).stdout, /^404 /)
+  accepted(await pull(second))
+  assert.match((await put(token)).stdout, /^502 /)
+  assert.match((await get('/readyz')).stdout, /^502 /)
 })
