@@ -27,6 +27,9 @@ export async function makeDebian(folder: string, packages: string[]): Promise<st
 
 export interface Podman {
   (...args: string[]): Promise<string>
+  /** What comes before the command, and what `run` needs, for others that call podman. */
+  options: string[]
+  limits: string[]
   /** Runs a container to its end. */
   once(...args: string[]): Promise<string>
   /** Starts a container that is gone with the tests of this file; returns its id. */
@@ -54,6 +57,8 @@ export async function newPodman(folder: string): Promise<Podman> {
   const limits = ['--ulimit', 'nofile=20000:20000', '--ulimit', 'nproc=1000:1000']
   const podman = (...args: string[]) => take('podman', [...options, ...args])
   return Object.assign(podman, {
+    options,
+    limits,
     once: (...args: string[]) => podman('run', '--rm', ...limits, ...args),
     async start(...args: string[]) {
       const id = (await podman('run', '--detach', ...limits, '--network', 'host', ...args)).trim()
