@@ -1,101 +1,105 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { existsSync, readdirSync } from 'node:fs'
+import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import { fsck } from '../../src/tree/fsck.ts'
-import { readPosition } from '../../src/tree/position.ts'
 import { treeOf } from '../../src/tree/tree.ts'
-import { walk } from '../../src/tree/walk.ts'
-import { type ServerProcess, spawnServer } from '../process.ts'
+import { eventually } from '../eventually.ts'
+import { servedBy } from '../mirror/servers.ts'
+import { newSigningKey, type SigningKey } from '../mirror/signing-key.ts'
+import { spawnServer } from '../process.ts'
 import { ask, newToken } from '../server.ts'
 import { exampleDigest, newBlob } from '../signing.ts'
 import { temporaryFolder } from '../temporary.ts'
+import { type Entry, type Ledger, newLedger } from './ledger.ts'
+import { newMember } from './member.ts'
+import { mixedLoad } from './mixed-load.ts'
 
-/** `KILLS=100 npm run test:crash` for the full run. */
-const kills = Number(process.env.KILLS ?? 5)
-const uploaders = 8
+/** `KILLS=1000 npm run test:crash` for the full run; with `KILL_MINUTES` as many of them as fit into so many minutes. */
+const kills = Number(process.env.KILLS ?? 4)
+const minutes = Number(process.env.KILL_MINUTES ?? Number.POSITIVE_INFINITY)
 
-const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
+/** In this order: what takes the least to start again, the most often. */
+const victims = ['everything', 'worker', 'mirror', 'primary', 'worker', 'mirror', 'worker'] as const
 
-test(`a server killed at random ${kills} times during uploads loses nothing it acknowledged`, async (t) => {
-  const data = temporaryFolder()
-  const tree = treeOf(data)
-  const token = await newToken(data, [{ action: 'admin' }])
-  /** By hash: everything that was ever sent, and by path: what was acknowledged. */
-  const sent = new Set<string>()
-  const acknowledged = new Map<string, string>()
-  let server: ServerProcess | undefined
-  after(() => server?.end('SIGKILL'))
-  let digests = 0
+test(`servers killed at random ${kills} times under all kinds of load lose nothing they acknowledged`, async (t) => {
+  const keys = ['alice', 'mallory'].map((name) => newSigningKey(temporaryFolder(), name))
+  const main = await newMember({ workers: 2 })
+  const mirrored = { from: `http://127.0.0.1:${main.port}/signatures`, policy: keys[0]?.policy, every: '1s' }
+  const mirror = await newMember({ workers: 1, mirrors: [mirrored] })
+  const token = await newToken(main.data, [{ action: 'admin' }])
+  const ledger = newLedger()
+  let stopped = false
+  const target = { ...main, token, ledger, keys: keys as [SigningKey, SigningKey], stopped: () => stopped }
+  await Promise.all([main.start(), mirror.start()])
+  const load = mixedLoad(target)
+  const counts = { everything: 0, primary: 0, worker: 0, mirror: 0 }
+  const deadline = performance.now() + minutes * 60_000
+  let checked = 0
 
-  const upload = async (to: ServerProcess) => {
-    // A digest takes 127: enough are used for none to fill up.
-    const digest = `sha256:${String(Math.floor(digests++ / 100)).padStart(64, '0')}`
-    const blob = newBlob({ digest })
-    sent.add(sha256(blob))
-    const answer = await ask(to, 'POST', '/api/v1/signatures', { token, body: blob })
-    assert.equal(answer.status, 201)
-    acknowledged.set(new URL(answer.json().url).pathname, sha256(blob))
-  }
-
-  /** Whatever is served or lies in the tree is whole. */
-  const readSome = async (from: ServerProcess) => {
-    const paths = [...acknowledged]
-    const [path, hash] = paths[Math.floor(Math.random() * paths.length)] ?? []
-    if (path) {
-      const answer = await ask(from, 'GET', path)
-      assert.deepEqual([answer.status, sha256(answer.body)], [200, hash])
-    }
-    for await (const { path, slot } of walk(tree.root)) {
-      assert.ok(slot, `${path} is no slot`)
-      const content = readFileSync(join(tree.root, path))
-      assert.ok(sent.has(sha256(content)), `${path} is not whole`)
-    }
-  }
-
-  for (let round = 0; round < kills; round++) {
-    const running = await spawnServer(data)
-    server = running
-    let killed = false
-    const untilKilled = async (work: (server: ServerProcess) => Promise<void>) => {
-      while (!killed) {
-        try {
-          await work(running)
-        } catch (error) {
-          if (error instanceof assert.AssertionError || !killed) throw error
-        }
+  const kill = async () => {
+    for (let round = 0; round < kills && performance.now() < deadline; round++) {
+      const victim = victims[round % victims.length] as (typeof victims)[number]
+      // The moment of death is random on purpose; no condition is waited for.
+      await wait(Math.random() * 400)
+      if (victim === 'worker') await main.killWorker()
+      else await (victim === 'mirror' ? mirror : main).killAndStart(victim === 'primary')
+      counts[victim]++
+      const places = ledger.places()
+      const some = Array.from({ length: 5 }, () => places[Math.floor(Math.random() * places.length)])
+      // Each signer is at work at one of the last ones.
+      for (const place of new Set([...places.slice(-7), ...some])) {
+        if (!place) continue
+        await patiently(() => ledger.walk(main, place))
+        checked++
       }
     }
-    const work = [...Array.from({ length: uploaders }, () => untilKilled(upload)), untilKilled(readSome)]
-    // The moment of death is random on purpose; no condition is waited for.
-    await wait(Math.random() * 400)
-    killed = true
-    await running.end('SIGKILL')
-    await Promise.all(work)
   }
+  await Promise.race([kill(), load])
+  stopped = true
+  await load
 
-  server = await spawnServer(data)
-  const storage = openSqlite({ dataFolder: data })
-  const { seq } = await storage.head()
-  while ((await readPosition(tree))?.seq !== seq) await wait(20)
-  for (const [path, hash] of acknowledged) {
-    const answer = await ask(server, 'GET', path)
-    assert.deepEqual([answer.status, sha256(answer.body)], [200, hash])
-    assert.equal(sha256(readFileSync(join(tree.root, path.slice('/signatures/'.length)))), hash)
+  for (const place of ledger.places()) {
+    await ledger.walk(main, place)
+    await ledger.list(main, place)
   }
-  assert.equal(await server.end('SIGTERM'), 0)
-  const report = await fsck(storage, { tree, repair: false, onProgress: () => {} })
-  await storage.close()
-  assert.deepEqual(report.damage, [])
-  assert.equal(report.pending, 0)
-  assert.ok(report.signatures >= acknowledged.size)
+  await eventually(async () => (await servedBy(mirror)).length === countOf(ledger, 'served'))
+  assert.deepEqual(await servedBy(mirror), await servedBy(main))
+  for (const place of ledger.places()) if (!place.startsWith('team/banned')) await ledger.walk(mirror, place)
+  for (const member of [main, mirror]) assert.equal(await member.stop(), 0)
+  for (const { data } of [main, mirror]) await expectSound(data)
   t.diagnostic(
-    `${kills} kills, ${sent.size} uploads sent, ${acknowledged.size} acknowledged, ${report.signatures} stored`,
+    `${JSON.stringify(counts)} kills, ${ledger.acknowledged()} changes acknowledged, ${countOf(ledger, 'served')} signatures served, ${countOf(ledger, 'withdrawn')} withdrawn, ${checked} walks between kills`,
   )
 })
+
+function countOf(ledger: Ledger, state: Entry['state']): number {
+  return ledger.entries().filter((entry) => entry.state === state).length
+}
+
+/** Whoever dies meanwhile is asked again. */
+async function patiently(look: () => Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      return await look()
+    } catch (error) {
+      if (error instanceof assert.AssertionError) throw error
+      await wait(20)
+    }
+  }
+}
+
+/** The log's chain holds, database and tree agree, and nothing is left lying about. */
+async function expectSound(data: string): Promise<void> {
+  const tree = treeOf(data)
+  const storage = openSqlite({ dataFolder: data })
+  const { damage, pending } = await fsck(storage, { tree, repair: true, onProgress: () => {} })
+  await storage.close()
+  assert.deepEqual([damage, pending], [[], 0])
+  for (const rest of [tree.staging, tree.lostAndFound])
+    assert.deepEqual(existsSync(rest) ? readdirSync(rest) : [], [])
+}
 
 test('a stop finishes what is under way, and ends with 0', async () => {
   const data = temporaryFolder()
