@@ -11,7 +11,7 @@ import type { App } from './server.ts'
 import { Whole } from './signatures.ts'
 
 export interface WantedOptions {
-  storage: Pick<Reading, 'slots'>
+  storage: Pick<Reading, 'slotHashes'>
   missed: MissedTop
   processes: Processes
   readers: Readers
@@ -60,7 +60,7 @@ export function wantedRoutes(app: App, { storage, missed, processes, readers }: 
         if (wanted.length >= limit) break
         const location = parseLocation(path)
         // It may have been signed since.
-        if (!location || (await storage.slots(location)).length) continue
+        if (!location || (await storage.slotHashes(location)).length) continue
         const { kind, name, digest } = location
         wanted.push({
           repository: kind === 'repository' ? name : null,

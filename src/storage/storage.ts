@@ -68,8 +68,13 @@ export interface Reading extends Feed, Catalog {
     version: number,
     limit: number,
   ): Promise<{ locations: Location[]; version: number; head: Position }>
-  /** What is served at a location, slot 1 first. */
+  /**
+   * What is served at a location, slot 1 first.
+   * @throws DamagedSignature, as does whatever else returns the bytes of signatures that are served
+   */
   slots(location: Location): Promise<Slot[]>
+  /** The same without the bytes, whatever has become of these. */
+  slotHashes(location: Location): Promise<Pick<Slot, 'slot' | 'sha256'>[]>
   /** Locations that have slots, ordered by their number, from the one after `after`. */
   locations(after: number, limit: number): Promise<{ id: number; location: Location }[]>
   /**

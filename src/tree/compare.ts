@@ -41,11 +41,14 @@ export function damageOf({ locations, others }: Differences): Damage[] {
   return [...[...locations.values()].flatMap(({ damage }) => damage), ...others.map(({ damage }) => damage)]
 }
 
+/** What must be in a file, without its bytes: those in the database may be damaged themselves. */
+export type HeldSlot = Pick<Slot, 'slot' | 'sha256'>
+
 /** Compares each file of a location with its slot, byte by byte. */
 export async function compareLocation(
   checked: CheckedTree,
   location: Location,
-  slots: readonly Slot[],
+  slots: readonly HeldSlot[],
   differences: Differences,
 ): Promise<void> {
   const damage: Damage[] = []
@@ -59,12 +62,12 @@ export async function compareLocation(
       add('different-file', slot, 'The tree has other bytes than the database')
   }
   if (!damage.length) return
-  const hasChanged = contentOf(await checked.storage.slots(location)) !== contentOf(slots)
+  const hasChanged = contentOf(await checked.storage.slotHashes(location)) !== contentOf(slots)
   if (hasChanged || (await isPending(checked, location))) differences.pending++
   else differences.locations.set(formatLocation(location), { location, damage })
 }
 
-function contentOf(slots: readonly Slot[]): string {
+function contentOf(slots: readonly HeldSlot[]): string {
   return slots.map(({ slot, sha256 }) => `${slot} ${sha256}`).join('\n')
 }
 
@@ -85,7 +88,7 @@ export async function findUnknown(
     if (slot) {
       if (formatLocation(slot.location) !== key || !taken.has(slot.slot)) {
         key = formatLocation(slot.location)
-        taken = new Set((await storage.slots(slot.location)).map((held) => held.slot))
+        taken = new Set((await storage.slotHashes(slot.location)).map((held) => held.slot))
       }
       if (taken.has(slot.slot)) continue
       // What was withdrawn goes a moment later.

@@ -1,6 +1,6 @@
 import { formatSlotPath, type Location } from '../reference/tree-path.ts'
 import { checkDatabase } from '../storage/check.ts'
-import type { Slot, Storage } from '../storage/storage.ts'
+import type { Storage } from '../storage/storage.ts'
 import { type CheckedTree, ownTree, publishedCopy } from './checked-tree.ts'
 import {
   compareLocation,
@@ -8,6 +8,7 @@ import {
   type DamageKind,
   damageOf,
   findUnknown,
+  type HeldSlot,
   noDifferences,
 } from './compare.ts'
 import { folderWriter } from './folder-writer.ts'
@@ -85,7 +86,7 @@ export async function fsck(
     if (!last) break
     after = last.id
     for (const { location } of locations) {
-      const slots = await storage.slots(location)
+      const slots = await storage.slotHashes(location)
       for (const [index, { slot }] of slots.entries())
         if (slot !== index + 1)
           add('hole', formatSlotPath(location, slot), `Slot ${index + 1} is empty, which hides it`)
@@ -111,7 +112,7 @@ async function troubleOf(storage: Storage, directory: string): Promise<string | 
 
 /** One tree, compared location by location and then looked through for what is in none. */
 interface TreeCheck {
-  compare(location: Location, slots: readonly Slot[]): Promise<void>
+  compare(location: Location, slots: readonly HeldSlot[]): Promise<void>
   /** Returns how many locations a server, or a repair without one, has still to write: no damage. */
   end(): Promise<number>
 }

@@ -1,12 +1,14 @@
 import { dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { formatLocation, type Location } from '../reference/tree-path.ts'
+import { DamagedSignature } from '../storage/damaged.ts'
 import type { CheckedTree } from './checked-tree.ts'
 import type { Differences } from './compare.ts'
 import { folderWriter, removeEmptyFolders, rescue } from './folder-writer.ts'
 import { layLocation } from './lay.ts'
 import { project } from './projector.ts'
 import type { Tree } from './tree.ts'
+import type { Writer } from './writer.ts'
 
 /** How long a running server may take to rewrite what was asked of it: it looks every 30 seconds at the latest. */
 const repairMilliseconds = 60_000
@@ -22,18 +24,30 @@ export async function mend(checked: CheckedTree, { locations, others }: Differen
 
   const asked = [...locations.values()].map(({ location }) => location)
   const lease = await storage.lease(checked.lease)
-  let written = new Set(locations.keys())
+  let written = new Set<string>()
   try {
     if (lease) {
       const writer = folderWriter(tree)
       await writer.begin()
-      for (const location of asked) await layLocation(storage, writer, location)
+      for (const location of asked)
+        if (await isLaid(checked, writer, location)) written.add(formatLocation(location))
       await writer.sync()
     } else written = await writtenByServer(checked, await checked.ask(asked))
   } finally {
     lease?.release()
   }
   for (const [key, { damage }] of locations) for (const each of damage) each.repaired = written.has(key)
+}
+
+/** False where the database itself has not what is to be written, which is told of there. */
+async function isLaid({ storage }: CheckedTree, writer: Writer, location: Location): Promise<boolean> {
+  try {
+    await layLocation(storage, writer, location)
+    return true
+  } catch (error) {
+    if (!(error instanceof DamagedSignature)) throw error
+    return false
+  }
 }
 
 /** What no server has come to write yet. Returns how many locations are left; null: a server looks after it. */

@@ -1,18 +1,16 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import Database from 'better-sqlite3'
-import { parseRepository } from '../../src/reference/repository.ts'
-import { chainHash, chainStart } from '../../src/storage/chain.ts'
 import { holdLock } from '../../src/storage/sqlite/lock.ts'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { temporaryFolder } from '../temporary.ts'
 import { auditContract } from './audit-contract.ts'
 import { catalogContract } from './catalog-contract.ts'
-import { digest, newSignature, storageContract } from './contract.ts'
+import { newSignature, storageContract } from './contract.ts'
 import { folderContract } from './folder-contract.ts'
 import { recordContract } from './record-contract.ts'
 import { sourcesContract } from './sources-contract.ts'
@@ -69,43 +67,6 @@ test('waits for a process that brings the database up to date, and not for one t
   opened.push(openAgain(migrated))
   assert.equal(waited, 3)
   db.close()
-})
-
-test('a database of the first schema is brought up to date with everything in it', async () => {
-  const folder = temporaryFolder()
-  const db = new Database(join(folder, 'lookaside.db'))
-  db.exec(readFileSync(new URL('../../migrations/0001-initial.sql', import.meta.url), 'utf8'))
-  const hash = Buffer.from(
-    chainHash(chainStart, {
-      seq: 1,
-      time: 5,
-      kind: 'added',
-      signature: 1,
-      repository: parseRepository('team/app'),
-      digest: digest('a'),
-      identity: 'aa',
-      sha256: 'bb',
-      actor: 'import',
-      reason: null,
-    }),
-    'hex',
-  )
-  db.exec(`INSERT INTO meta VALUES ('epoch', 'e'), ('views', '[]'), ('generation', '0');
-    INSERT INTO places VALUES (1, 'repository', 'team/app');
-    INSERT INTO locations VALUES (1, 1, '${digest('a')}');
-    INSERT INTO signatures VALUES (1, 1, 1, x'aa', x'bb', 'simple-signing', 'r', '${'A'.repeat(16)}', NULL, 1, NULL, x'00');
-    INSERT INTO slots VALUES (1, 1, 1, 0);
-    INSERT INTO changes VALUES (1, 5, 'added', 1, 'import', NULL, x'${hash.toString('hex')}');
-    PRAGMA user_version = 1`)
-  db.close()
-  const storage = open(folder)
-  assert.deepEqual(
-    (await storage.list({ verdict: 'unknown-key', limit: 5 })).signatures.map(({ id, slot }) => [id, slot]),
-    [[1, 1]],
-  )
-  assert.deepEqual(await storage.integrity(), [])
-  await storage.append(newSignature())
-  assert.equal((await storage.changesAfter(0, 5))[1]?.hash.length, 64)
 })
 
 test('a database of a newer schema is refused with a line that says so', async () => {

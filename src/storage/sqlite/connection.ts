@@ -119,8 +119,15 @@ function open(file: string): Connection {
   } catch (cause) {
     db?.close()
     if (cause instanceof Refusal) throw cause
-    throw new Refusal('data-folder', `${file} cannot be opened: ${(cause as Error).message}`, { cause })
+    const { message } = cause as Error
+    throw new Refusal('data-folder', `${file} cannot be opened: ${message}${recipe(cause)}`, { cause })
   }
+}
+
+/** SQLITE_ERROR: a schema that cannot be read, or is not that of its number. */
+function recipe(cause: unknown): string {
+  const isDamaged = /^SQLITE_(?:CORRUPT|NOTADB|ERROR)/.test((cause as { code?: string }).code ?? '')
+  return isDamaged ? '; docs/recovery.md says what to do with a damaged database' : ''
 }
 
 /**

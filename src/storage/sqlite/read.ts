@@ -1,6 +1,7 @@
 import type { VerdictName } from '../../openpgp/verdict.ts'
 import type { Location } from '../../reference/tree-path.ts'
 import { chainStart } from '../chain.ts'
+import { requireIntact, requireWhole } from '../damaged.ts'
 import type {
   AddedSignature,
   BacklogEntry,
@@ -51,7 +52,14 @@ export function prepareReads(db: Connection, verdicts: VerdictStatements) {
   const head = db.prepare('SELECT seq, lower(hex(hash)) AS hash FROM changes ORDER BY seq DESC LIMIT 1')
   const position = db.prepare('SELECT seq, lower(hex(hash)) AS hash FROM changes WHERE seq = ?')
   const slots = db.prepare(
-    `SELECT sl.slot, lower(hex(s.sha256)) AS sha256, sl.modified, sl.leaves, s.blob
+    `SELECT sl.slot, lower(hex(s.sha256)) AS sha256, sl.modified, sl.leaves, s.blob,
+       s.location = l.id OR p.kind = 'view' AS isHere
+     FROM places p JOIN locations l ON l.place = p.id AND l.digest = ?
+       JOIN slots sl ON sl.location = l.id JOIN signatures s ON s.id = sl.signature
+     WHERE p.name = ? AND p.kind = ? ORDER BY sl.slot`,
+  )
+  const slotHashes = db.prepare(
+    `SELECT sl.slot, lower(hex(s.sha256)) AS sha256
      FROM places p JOIN locations l ON l.place = p.id AND l.digest = ?
        JOIN slots sl ON sl.location = l.id JOIN signatures s ON s.id = sl.signature
      WHERE p.name = ? AND p.kind = ? ORDER BY sl.slot`,
@@ -135,6 +143,7 @@ export function prepareReads(db: Connection, verdicts: VerdictStatements) {
   }
 
   const stored = (row: SignatureRow): StoredSignature => {
+    requireIntact(row)
     return { ...addedSignature(row), slot: row.slot, ...verdicts.verdictFor(row.id, timesOf(row)) }
   }
 
@@ -150,7 +159,14 @@ export function prepareReads(db: Connection, verdicts: VerdictStatements) {
       return (position.get(seq) as Position | undefined) ?? null
     },
 
-    slots: ({ kind, name, digest }: Location) => slots.all(digest, name, kind) as Slot[],
+    slots({ kind, name, digest }: Location): Slot[] {
+      const found = slots.all(digest, name, kind) as (Slot & { isHere: 0 | 1 })[]
+      requireWhole(found)
+      return found
+    },
+
+    slotHashes: ({ kind, name, digest }: Location) =>
+      slotHashes.all(digest, name, kind) as Pick<Slot, 'slot' | 'sha256'>[],
 
     version: () => version.get() as number,
 
@@ -170,7 +186,11 @@ export function prepareReads(db: Connection, verdicts: VerdictStatements) {
 
     holds: (sha256: string) => holds.get(Buffer.from(sha256, 'hex')) !== undefined,
 
-    blob: (sha256: string) => (blob.get(Buffer.from(sha256, 'hex')) as Buffer | undefined) ?? null,
+    blob(sha256: string): Buffer | null {
+      const found = (blob.get(Buffer.from(sha256, 'hex')) as Buffer | undefined) ?? null
+      if (found) requireIntact({ sha256, blob: found })
+      return found
+    },
 
     find(id: number): StoredSignature | null {
       const row = find.get(id) as SignatureRow | undefined

@@ -118,6 +118,7 @@ export function openSqlite({
     versionOf: async (location) => reads.versionOf(location),
     changedSince: async (version, limit) => reads.changedSince(version, limit),
     slots: async (location) => reads.slots(location),
+    slotHashes: async (location) => reads.slotHashes(location),
     folder: async (path, after, limit) => folders.folder(path, after, limit),
     locations: async (after, limit) => reads.locations(after, limit),
     holds: async (sha256) => reads.holds(sha256),

@@ -1,0 +1,41 @@
+import { hash } from 'node:crypto'
+
+/** What is stored is not what was admitted: the disk or somebody has altered it. It must not be served as if it were. */
+export class DamagedSignature extends Error {
+  override readonly name = 'DamagedSignature'
+}
+
+interface Stored {
+  sha256: string
+  blob: Uint8Array
+}
+
+export const isIntact = ({ sha256, blob }: Stored) => hash('sha256', blob, 'hex') === sha256.toLowerCase()
+
+/**
+ * SQLite has no checksums of its pages: of what was altered in a value it knows nothing.
+ * @throws DamagedSignature
+ */
+export function requireIntact(stored: Stored): void {
+  if (!isIntact(stored))
+    throw damaged(
+      `A stored signature does not have the SHA-256 ${stored.sha256.toLowerCase()} that it came with`,
+    )
+}
+
+/**
+ * Where a page leads to others than it did, rows are missed, or are those of other places. A missed one would hide those
+ * behind it, or have the next one take its slot.
+ * @throws DamagedSignature
+ */
+export function requireWhole(slots: readonly (Stored & { slot: number; isHere: 0 | 1 })[]): void {
+  for (const [index, { slot, isHere, ...stored }] of slots.entries()) {
+    if (slot !== index + 1) throw damaged(`Slot ${index + 1} of a stored image is missing`)
+    if (!isHere) throw damaged(`Slot ${slot} of a stored image has a signature of another one`)
+    requireIntact(stored)
+  }
+}
+
+function damaged(what: string): DamagedSignature {
+  return new DamagedSignature(`${what}: the database is damaged; see docs/recovery.md, "A damaged page"`)
+}
