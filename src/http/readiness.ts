@@ -121,6 +121,7 @@ function probing({ probe, onError }: ReadinessOptions): () => Promise<ReadinessC
 function codeOf(error: unknown): ReadinessCode {
   if (!(error instanceof Refusal)) return 'database-not-writable'
   if (error.code === 'disk-full') return 'disk-full'
+  if (error.code === 'data-folder') return 'database-not-writable'
   // With a cause: the thread died of it.
   return error.code === 'busy' && error.cause === undefined ? 'database-busy' : 'admission-down'
 }

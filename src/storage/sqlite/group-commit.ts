@@ -15,9 +15,10 @@ interface Queued {
 /**
  * Runs jobs that write, many to one commit: what is asked for while a commit is under way shares the next one.
  * A promise resolves when its job is durable. A job that throws has changed nothing and takes no other down with it.
+ * `requireInPlace` throws where what is committed would be lost.
  * A job may be run more than once, and only what it did last counts; one that throws does best to do so before it writes.
  */
-export function groupCommit(db: Connection): Write {
+export function groupCommit(db: Connection, requireInPlace: () => void = () => {}): Write {
   const begin = db.prepare('BEGIN IMMEDIATE')
   const commit = db.prepare('COMMIT')
   const rollback = db.prepare('ROLLBACK')
@@ -67,6 +68,7 @@ export function groupCommit(db: Connection): Write {
     if (queue.length) setImmediate(flush)
     let answers: (() => void)[] | null
     try {
+      requireInPlace()
       begin.run()
       answers = runBare(batch)
       if (!answers) {
@@ -75,6 +77,7 @@ export function groupCommit(db: Connection): Write {
         answers = runUndoing(batch)
       }
       commit.run()
+      requireInPlace()
     } catch (error) {
       if (db.inTransaction) rollback.run()
       for (const { reject } of batch) reject(asRefusal(error))

@@ -11,6 +11,7 @@ import { type ConnectOptions, connect } from './connection.ts'
 import { prepareFeed } from './feed.ts'
 import { prepareFolders } from './folders.ts'
 import { groupCommit } from './group-commit.ts'
+import { keepInPlace } from './in-place.ts'
 import { integrity } from './integrity.ts'
 import { prepareLocate } from './locate.ts'
 import { holdLock } from './lock.ts'
@@ -42,7 +43,7 @@ export function openSqlite({
   const file = join(dataFolder, 'lookaside.db')
   const verdicts = prepareVerdicts(db, clock)
   const reads = prepareReads(db, verdicts)
-  const write = groupCommit(db)
+  const write = groupCommit(db, keepInPlace(file))
   const audit = prepareAudit(db)
   const log = prepareLog(db, reads, audit)
   const slots = prepareSlots(db)
