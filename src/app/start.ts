@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { repositoryOf } from '../admission/place.ts'
 import { startAdmission } from '../admission/thread.ts'
@@ -13,6 +14,7 @@ import { buildServer } from '../http/server.ts'
 import { certificateClients } from '../identity/clients.ts'
 import { type Issuers, oidcIssuers } from '../identity/issuers.ts'
 import { startMirrors } from '../mirror/thread.ts'
+import { asDamaged } from '../storage/sqlite/connection.ts'
 import { openSqlite } from '../storage/sqlite/sqlite.ts'
 import { type NamedTree, treeLags } from '../tree/lag.ts'
 import { publishedTree } from '../tree/published.ts'
@@ -137,7 +139,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     return { origin, ca: certificates?.ca ?? null, close }
   } catch (error) {
     await close()
-    throw error
+    throw asDamaged(join(dataFolder, 'lookaside.db'), error) ?? error
   }
 }
 

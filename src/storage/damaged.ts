@@ -28,7 +28,7 @@ export function requireIntact(stored: Stored): void {
  * behind it, or have the next one take its slot.
  * @throws DamagedSignature
  */
-export function requireWhole(slots: readonly (Stored & { slot: number; isHere: 0 | 1 })[]): void {
+export function requireWhole(slots: readonly (Stored & { slot: number; isHere: 0 | 1 | null })[]): void {
   for (const [index, { slot, isHere, ...stored }] of slots.entries()) {
     if (slot !== index + 1) throw damaged(`Slot ${index + 1} of a stored image is missing`)
     if (!isHere) throw damaged(`Slot ${slot} of a stored image has a signature of another one`)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import {
   copyFileSync,
+  cpSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -10,8 +11,10 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { ask, testServer } from '../server.ts'
 import { temporaryFolder } from '../temporary.ts'
 import { flip, makeTemplate, type Outcome, outcomeOf, pagesOf } from './damaged-database.ts'
+import { sha256 } from './ledger.ts'
 
 /** `FLIPS=10` for ten pages of each kind; they are chosen at random. */
 const flips = Number(process.env.FLIPS ?? 1)
@@ -26,7 +29,7 @@ let copied = 0
 async function outcome(
   what: string,
   damage: (data: string) => void,
-  options?: { running: boolean },
+  options?: { running?: boolean; wasKilled?: boolean },
 ): Promise<Outcome> {
   const copy = join(copies, String(++copied))
   const found = await outcomeOf(template, copy, damage, options)
@@ -83,7 +86,7 @@ test('a signature whose bytes were altered is not served, and the tree keeps the
 
 const unusable: [what: string, damage: (file: string) => void][] = [
   ['cut in half', (file) => truncateSync(file, statSync(file).size >> 1)],
-  ['cut within a page', (file) => truncateSync(file, statSync(file).size - 1000)],
+  ['cut within a page', (file) => truncateSync(file, (statSync(file).size >> 1) - 1000)],
   ['cut to its first page', (file) => truncateSync(file, 4096)],
   ['a text file', (file) => writeFileSync(file, 'nothing\n'.repeat(1000))],
   ['zeros', (file) => writeFileSync(file, Buffer.alloc(100_000))],
@@ -105,33 +108,60 @@ for (const what of ['deleted', 'empty'])
     assert.deepEqual([refused, right], [null, all])
   })
 
-/** Beside the database, as a process leaves it that is killed. */
-const walOf = (data: string) => `${database(data)}-wal`
+const beside = (ending: string) => (data: string) => `${database(data)}${ending}`
+const walOf = beside('-wal')
 
-test('a WAL of another database changes nothing', async () => {
+const ofKilled: [what: string, damage: (data: string) => void][] = [
+  ['as it was', () => {}],
+  ['its WAL is deleted', (data) => rmSync(walOf(data))],
+  ['its WAL is cut in half', (data) => truncateSync(walOf(data), statSync(walOf(data)).size >> 1)],
+  ['its WAL is cut within its header', (data) => truncateSync(walOf(data), 20)],
+  ['its WAL is altered', (data) => flip(walOf(data), 40, 20)],
+  ['its WAL is text', (data) => writeFileSync(walOf(data), 'nothing\n'.repeat(5000))],
+  ['its -shm is deleted', (data) => rmSync(beside('-shm')(data))],
+  ['its -shm is text', (data) => writeFileSync(beside('-shm')(data), 'nothing\n'.repeat(5000))],
+]
+for (const [what, damage] of ofKilled)
+  test(`of a server that was killed, all is there again: ${what}`, async () => {
+    const { refused, right, upload, damage: found } = await outcome(what, damage, { wasKilled: true })
+    assert.deepEqual([refused, right, found], [null, all, []])
+    // Tokens are in the database alone.
+    assert.ok(upload === 201 || upload === 401)
+  })
+
+test('with the WAL of another database it is that one, which takes in what the tree has', async () => {
   const other = await makeTemplate(join(temporaryFolder(), 'other'))
-  const wal = join(temporaryFolder(), 'wal')
-  const { default: Database } = await import('better-sqlite3')
-  const db = new Database(database(other.folder))
-  db.pragma('wal_autocheckpoint = 0')
-  db.exec("UPDATE meta SET value = 'x' WHERE key = 'epoch'")
-  copyFileSync(walOf(other.folder), wal)
-  db.close()
-  const { refused, right, missing, damage } = await outcome('a WAL of another', (data) =>
-    copyFileSync(wal, walOf(data)),
-  )
-  console.log(refused, right, missing, damage)
+  const data = join(copies, 'with-another-wal')
+  cpSync(template.folder, data, { recursive: true })
+  copyFileSync(walOf(other.killed), walOf(data))
+  const server = await testServer({ data })
+  const blobs = new Set<string>()
+  for (let number = 0; number < 12; number++)
+    for (let slot = 1; ; slot++) {
+      const path = `/signatures/team/app@sha256=${String(number).padStart(64, '0')}/signature-${slot}`
+      const { status, body } = await ask(server, 'GET', path)
+      if (status !== 200) break
+      blobs.add(sha256(body))
+    }
+  await server.close()
+  assert.ok(blobs.isSupersetOf(new Set(template.slots.values())))
 })
 
-test('a database that is replaced under a running server', async () => {
-  const other = await makeTemplate(join(temporaryFolder(), 'other'))
-  const o = await outcome(
-    'replaced',
-    (data) => {
-      copyFileSync(database(other.folder), `${database(data)}.new`)
-      renameSync(`${database(data)}.new`, database(data))
-    },
-    { running: true },
-  )
-  console.log(o)
-})
+for (const ending of ['', '-wal', '-shm'])
+  for (const [how, damage] of [
+    ['removed', (file: string) => rmSync(file)],
+    ['replaced', replace],
+  ] as const)
+    test(`lookaside.db${ending} ${how} under a running server: what is there is served, and nothing taken that would be lost`, async () => {
+      const { refused, right, upload } = await outcome(
+        `${ending} ${how}`,
+        (data) => damage(beside(ending)(data)),
+        { running: true },
+      )
+      assert.deepEqual([refused, right, upload], [null, all, 500])
+    })
+
+function replace(file: string): void {
+  copyFileSync(file, `${file}.new`)
+  renameSync(`${file}.new`, file)
+}

@@ -16,6 +16,8 @@ import { sha256 } from './ledger.ts'
 
 export interface Template {
   folder: string
+  /** The same, as a server leaves it that is killed: most of it is in the WAL. */
+  killed: string
   token: string
   /** By the path of each slot, the SHA-256 of what it has. */
   slots: Map<string, string>
@@ -27,6 +29,9 @@ const perDigest = 20
 /** A data folder with enough in it for pages of every kind, of a server that has ended. */
 export async function makeTemplate(folder: string): Promise<Template> {
   const token = await newToken(folder, [{ action: 'admin' }])
+  // Pages that will be free, before those in use.
+  const db = new Database(join(folder, 'lookaside.db'))
+  db.exec('CREATE TABLE gone (filler TEXT); INSERT INTO gone VALUES (hex(zeroblob(40000)))')
   const server = await startServer(testConfig(folder), pino({ level: 'silent' }))
   const at = { port: Number(new URL(server.origin).port) }
   const slots = new Map<string, string>()
@@ -39,12 +44,12 @@ export async function makeTemplate(folder: string): Promise<Template> {
   await Promise.all(uploads)
   const { head } = (await ask(at, 'GET', '/readyz')).json()
   await eventually(async () => (await readPosition(treeOf(folder)))?.seq === head)
+  const killed = `${folder}-killed`
+  cpSync(folder, killed, { recursive: true })
   await server.close()
-  const db = new Database(join(folder, 'lookaside.db'))
-  // Pages that are free.
-  db.exec(`CREATE TABLE gone (filler TEXT); INSERT INTO gone VALUES (hex(zeroblob(40000))); DROP TABLE gone`)
+  db.exec('DROP TABLE gone')
   db.close()
-  return { folder, token, slots }
+  return { folder, killed, token, slots }
 }
 
 export interface Outcome {
@@ -62,12 +67,12 @@ export interface Outcome {
 
 /** What becomes of a copy of the template that is damaged, or of one that is damaged while it is served. */
 export async function outcomeOf(
-  { folder, token, slots }: Template,
+  { folder, killed, token, slots }: Template,
   copy: string,
   damage: (data: string) => void,
-  { running = false } = {},
+  { running = false, wasKilled = false } = {},
 ): Promise<Outcome> {
-  cpSync(folder, copy, { recursive: true })
+  cpSync(wasKilled ? killed : folder, copy, { recursive: true })
   if (!running) damage(copy)
   let server: RunningServer
   try {
@@ -77,7 +82,11 @@ export async function outcomeOf(
     return { refused: error, right: 0, missing: 0, wrong: 0, upload: 0, damage: await found(copy) }
   }
   const at = { port: Number(new URL(server.origin).port) }
-  if (running) damage(copy)
+  if (running) {
+    // All of its threads have opened the database when they have done something.
+    await ask(at, 'POST', '/api/v1/signatures', { token, body: newBlob() })
+    damage(copy)
+  }
   const counts = { right: 0, missing: 0, wrong: 0 }
   let upload = 0
   try {

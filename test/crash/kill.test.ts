@@ -23,7 +23,7 @@ const minutes = Number(process.env.KILL_MINUTES ?? Number.POSITIVE_INFINITY)
 /** In this order: what takes the least to start again, the most often. */
 const victims = ['everything', 'worker', 'mirror', 'primary', 'worker', 'mirror', 'worker'] as const
 
-test(`servers killed at random ${kills} times under all kinds of load lose nothing they acknowledged`, async (t) => {
+test(`servers killed at random, up to ${kills} times, under all kinds of load lose nothing they acknowledged`, async (t) => {
   const keys = ['alice', 'mallory'].map((name) => newSigningKey(temporaryFolder(), name))
   const main = await newMember({ workers: 2 })
   const mirrored = { from: `http://127.0.0.1:${main.port}/signatures`, policy: keys[0]?.policy, every: '1s' }

@@ -119,15 +119,20 @@ function open(file: string): Connection {
   } catch (cause) {
     db?.close()
     if (cause instanceof Refusal) throw cause
-    const { message } = cause as Error
-    throw new Refusal('data-folder', `${file} cannot be opened: ${message}${recipe(cause)}`, { cause })
+    throw asDamaged(file, cause) ?? cannotBeOpened(file, cause)
   }
 }
 
-/** SQLITE_ERROR: a schema that cannot be read, or is not that of its number. */
-function recipe(cause: unknown): string {
-  const isDamaged = /^SQLITE_(?:CORRUPT|NOTADB|ERROR)/.test((cause as { code?: string }).code ?? '')
-  return isDamaged ? '; docs/recovery.md says what to do with a damaged database' : ''
+/** Null for what SQLite does not say of a damaged file. SQLITE_ERROR: a schema that cannot be read, or is not that of its number. */
+export function asDamaged(file: string, cause: unknown): Refusal | null {
+  if (!/^SQLITE_(?:CORRUPT|NOTADB|ERROR)/.test((cause as { code?: string }).code ?? '')) return null
+  return cannotBeOpened(file, cause, '; docs/recovery.md says what to do with a damaged database')
+}
+
+function cannotBeOpened(file: string, cause: unknown, advice = ''): Refusal {
+  return new Refusal('data-folder', `${file} cannot be opened: ${(cause as Error).message}${advice}`, {
+    cause,
+  })
 }
 
 /**

@@ -51,12 +51,14 @@ export function prepareReads(db: Connection, verdicts: VerdictStatements) {
   const meta = db.prepare('SELECT value FROM meta WHERE key = ?').pluck()
   const head = db.prepare('SELECT seq, lower(hex(hash)) AS hash FROM changes ORDER BY seq DESC LIMIT 1')
   const position = db.prepare('SELECT seq, lower(hex(hash)) AS hash FROM changes WHERE seq = ?')
+  // By indexes to the slots, and by rows alone back to whose they are: an index that is damaged leads elsewhere.
   const slots = db.prepare(
     `SELECT sl.slot, lower(hex(s.sha256)) AS sha256, sl.modified, sl.leaves, s.blob,
-       s.location = l.id OR p.kind = 'view' AS isHere
-     FROM places p JOIN locations l ON l.place = p.id AND l.digest = ?
+       home.digest = @digest AND (@kind = 'view' OR homePlace.name = @name) AS isHere
+     FROM places p JOIN locations l ON l.place = p.id AND l.digest = @digest
        JOIN slots sl ON sl.location = l.id JOIN signatures s ON s.id = sl.signature
-     WHERE p.name = ? AND p.kind = ? ORDER BY sl.slot`,
+       LEFT JOIN locations home ON home.id = s.location LEFT JOIN places homePlace ON homePlace.id = home.place
+     WHERE p.name = @name AND p.kind = @kind ORDER BY sl.slot`,
   )
   const slotHashes = db.prepare(
     `SELECT sl.slot, lower(hex(s.sha256)) AS sha256
@@ -160,7 +162,7 @@ export function prepareReads(db: Connection, verdicts: VerdictStatements) {
     },
 
     slots({ kind, name, digest }: Location): Slot[] {
-      const found = slots.all(digest, name, kind) as (Slot & { isHere: 0 | 1 })[]
+      const found = slots.all({ digest, name, kind }) as (Slot & { isHere: 0 | 1 | null })[]
       requireWhole(found)
       return found
     },
