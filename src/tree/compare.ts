@@ -5,7 +5,7 @@ import { formatLocation, formatSlotPath, type Location } from '../reference/tree
 import type { DatabaseDamage } from '../storage/check.ts'
 import type { Slot } from '../storage/storage.ts'
 import { type CheckedTree, isPending, nameIn } from './checked-tree.ts'
-import { directoryOf } from './tree.ts'
+import { directoryOf, linkTo } from './tree.ts'
 import { type Found, walk } from './walk.ts'
 
 export type DamageKind =
@@ -54,8 +54,11 @@ export async function compareLocation(
   const damage: Damage[] = []
   const add = (kind: DamageKind, slot: number, detail: string) =>
     damage.push({ kind, where: nameIn(checked, formatSlotPath(location, slot)), detail, repaired: false })
+  const isElsewhere = linkTo(checked.tree, location) !== null
   for (const { slot, sha256 } of slots) {
-    const content = read(join(directoryOf(checked.tree, location), `signature-${slot}`))
+    const content = isElsewhere
+      ? 'missing'
+      : read(join(directoryOf(checked.tree, location), `signature-${slot}`))
     if (content === 'missing') add('missing-file', slot, 'The tree lacks it')
     else if (content === null) add('different-file', slot, 'It is no file that can be read')
     else if (hash(content) !== sha256)

@@ -5,7 +5,7 @@ import { basename, dirname, join, relative } from 'node:path'
 import { makeFolder, makeUnsynced, moveFile, placeFile, syncFolder } from '../durable/durable.ts'
 import { readRegularFile } from '../durable/regular-file.ts'
 import { readPosition, writePosition } from './position.ts'
-import { directoryOf, ownFolder, type Tree } from './tree.ts'
+import { directoryOf, linkTo, ownFolder, type Tree } from './tree.ts'
 import type { Writer } from './writer.ts'
 
 /** What may lie in an empty root: a folder of ours, and the one that each new ext file system has. */
@@ -38,6 +38,7 @@ export function folderWriter(tree: Tree): Writer {
     },
     async list(location) {
       const directory = directoryOf(tree, location)
+      for (let link = linkTo(tree, location); link; link = linkTo(tree, location)) await rescue(tree, link)
       const found = new Map<string, string | null>()
       for (const name of entries(directory)) found.set(name, sha256Of(join(directory, name)))
       return found

@@ -1,3 +1,4 @@
+import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Location } from '../reference/tree-path.ts'
 import { formatLocation } from '../reference/tree-path.ts'
@@ -28,4 +29,22 @@ export function treeOf(dataFolder: string): Tree {
 
 export function directoryOf(tree: Tree, location: Location): string {
   return join(tree.root, formatLocation(location))
+}
+
+/**
+ * The first folder on the way to a location that is a symbolic link; null: there is none. Whoever can put one into the
+ * tree must not have files elsewhere read, moved or written by it. The root itself may be one, which the operator made.
+ */
+export function linkTo({ root }: Tree, location: Location): string | null {
+  let folder = root
+  for (const part of formatLocation(location).split('/')) {
+    folder = join(folder, part)
+    try {
+      if (lstatSync(folder).isSymbolicLink()) return folder
+    } catch {
+      // Nothing is there, or a file: there is nothing to be led to.
+      return null
+    }
+  }
+  return null
 }

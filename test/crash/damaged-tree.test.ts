@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import { fsck } from '../../src/tree/fsck.ts'
+import { readPosition } from '../../src/tree/position.ts'
 import { treeOf } from '../../src/tree/tree.ts'
 import { eventually } from '../eventually.ts'
 import { ask, type TestServer, testServer } from '../server.ts'
@@ -43,6 +44,13 @@ function isWritten(data: string, blobs: Buffer[]): boolean {
     const file = fileOf(data, index + 1)
     return existsSync(file) && readFileSync(file).equals(blob)
   })
+}
+
+/** All that the log has, or what can be written of it. */
+async function untilWritten(data: string): Promise<void> {
+  const storage = openSqlite({ dataFolder: data })
+  await eventually(async () => (await readPosition(treeOf(data)))?.seq === (await storage.head()).seq)
+  await storage.close()
 }
 
 async function expectServed(server: { port: number }, blobs: Buffer[]): Promise<void> {
@@ -104,7 +112,10 @@ for (const isRunning of [false, true])
       damage(treeOf(data).root)
       const now = isRunning ? server : await testServer({ data })
       await expectServed(now, blobs)
-      if (isRunning) assert.equal(await upload(), 201)
+      if (isRunning) {
+        assert.equal(await upload(), 201)
+        await untilWritten(data)
+      }
       await expectServed(now, blobs)
       await now.close()
       await expectSound(data)
