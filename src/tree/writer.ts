@@ -14,7 +14,10 @@ export interface Writer {
   isEmpty(): Promise<boolean>
   /** Takes away what an interrupted writer left half done, and gets ready to write. */
   begin(): Promise<void>
-  /** What lies at a location, and not behind a link on the way, which is kept for a person: by its name the SHA-256 of what it holds, null where that cannot be told. */
+  /**
+   * What lies at a location, by its name the SHA-256 of what it holds; null: that cannot be told. A link on the way there
+   * is not followed: it is kept for a person.
+   */
   list(location: Location): Promise<Map<string, string | null>>
   /**
    * Puts a file in place of whatever has its name: a reader sees the old or the new one, whole.
