@@ -24,6 +24,9 @@ interface SlotRow {
   leaves: number | null
 }
 
+/** The longest that the configuration permits: what stays for longer was withdrawn when the clock was ahead. */
+const longestGraceSeconds = 86_400
+
 /** Never the time that it had, where the clock was ahead of what it is now. */
 const later = 'iif(@seconds < changed, changed + 1, @seconds)'
 
@@ -50,7 +53,13 @@ export function prepareSlots(db: Connection) {
     `UPDATE places SET changed = ${later} WHERE id = (SELECT place FROM locations WHERE id = @location)`,
   )
   const due = db
-    .prepare('SELECT DISTINCT location FROM slots INDEXED BY slots_by_leaving WHERE leaves <= ? LIMIT ?')
+    .prepare(
+      `SELECT DISTINCT location FROM (
+         SELECT location FROM slots INDEXED BY slots_by_leaving WHERE leaves <= @seconds
+         UNION ALL
+         SELECT location FROM slots INDEXED BY slots_by_leaving WHERE leaves > @seconds + ${longestGraceSeconds}
+       ) LIMIT @limit`,
+    )
     .pluck()
 
   const touchLocation = (location: number, seconds: number) => {
@@ -134,14 +143,17 @@ export function prepareSlots(db: Connection) {
       write(location, before, after, moment)
     },
 
-    /** Locations with slots that have had their grace. */
-    due: (seconds: number, limit: number) => due.all(seconds, limit) as number[],
+    /** Locations with slots that have had their grace, or were given it by a clock that was ahead. */
+    due: (seconds: number, limit: number) => due.all({ seconds, limit }) as number[],
 
-    /** Ends the grace of slots that have had it. Those that are not the last get what the last live ones have. */
+    /** Ends the grace of slots that have had it; begins it anew where the clock was set back since. Those that are not the last get what the last live ones have. */
     endGrace(location: number, graceSeconds: number, moment: Moment): void {
       const seconds = Math.floor(moment.time / 1000)
       const before = rows.all(location) as SlotRow[]
       const after = copyOf(before)
+      for (const row of after)
+        if (row.leaves !== null && row.leaves > seconds + longestGraceSeconds)
+          row.leaves = seconds + graceSeconds
       const isOver = ({ leaves }: SlotRow) => leaves !== null && leaves <= seconds
       while (after.length && isOver(after.at(-1) as SlotRow)) after.pop()
       for (const [index, over] of after.entries()) {

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { open, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
+import { fsck } from '../../src/tree/fsck.ts'
+import { treeOf } from '../../src/tree/tree.ts'
+import { eventually } from '../eventually.ts'
+import { servedBy } from '../mirror/servers.ts'
+import { newSigningKey } from '../mirror/signing-key.ts'
+import { type ServerProcess, spawnServer } from '../process.ts'
+import { ask, newToken } from '../server.ts'
+import { exampleDigest, newBlob } from '../signing.ts'
+import { atEnd, succeed, workFolder } from './program.ts'
+
+const folder = workFolder()
+const digest = exampleDigest('a')
+const slot = (number: number) => `team/app@${digest.replace(':', '=')}/signature-${number}`
+
+/** A disk of its own. */
+async function newDisk(name: string, size: string): Promise<string> {
+  const disk = join(folder, name)
+  mkdirSync(disk)
+  await succeed('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', disk])
+  atEnd(() => succeed('umount', [disk]))
+  return disk
+}
+
+/** Leaves not a byte free; returns what takes it back. */
+async function fill(disk: string): Promise<() => Promise<void>> {
+  const file = join(disk, 'ballast')
+  const handle = await open(file, 'w')
+  try {
+    for (;;) await handle.write(Buffer.alloc(1024))
+  } catch (error) {
+    assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC')
+  } finally {
+    await handle.close()
+  }
+  return () => rm(file)
+}
+
+async function serve(data: string, config: Record<string, unknown> = {}): Promise<ServerProcess> {
+  const file = join(folder, `${data.replaceAll('/', '-')}.yaml`)
+  writeFileSync(file, JSON.stringify(config))
+  const server = await spawnServer(data, '--config', file)
+  atEnd(() => server.end('SIGKILL'))
+  return server
+}
+
+async function expectSound(data: string, signatures: number): Promise<void> {
+  const storage = openSqlite({ dataFolder: data })
+  const report = await fsck(storage, { tree: treeOf(data), repair: true, onProgress: () => {} })
+  await storage.close()
+  assert.deepEqual([report.damage, report.signatures], [[], signatures])
+}
+
+const upload = (server: ServerProcess, token: string, body = newBlob({ digest })) =>
+  ask(server, 'POST', '/api/v1/signatures', { token, body })
+
+test('where the disk of a published directory is full, uploads and reads go on; it is written when there is room', async () => {
+  const disk = await newDisk('published', '1m')
+  const data = join(folder, 'publishing')
+  const token = await newToken(data, [{ action: 'admin' }])
+  const directory = join(disk, 'sigs')
+  const server = await serve(data, { publish: [{ directory }] })
+  assert.equal((await upload(server, token)).status, 201)
+  await eventually(() => existsSync(join(directory, slot(1))))
+  const empty = await fill(disk)
+  assert.equal((await upload(server, token)).status, 201)
+  await eventually(() => server.log.some(({ msg }) => /the tree cannot be written/.test(String(msg))))
+  assert.equal((await ask(server, 'GET', `/signatures/${slot(2)}`)).status, 200)
+  assert.ok(!existsSync(join(directory, slot(2))))
+  await empty()
+  await eventually(() => existsSync(join(directory, slot(2))))
+  assert.equal(await server.end('SIGTERM'), 0)
+  await expectSound(data, 2)
+})
+
+test('a mirror whose disk is full takes the rest when there is room', async () => {
+  const key = newSigningKey(folder, 'alice')
+  const source = join(folder, 'source')
+  const token = await newToken(source, [{ action: 'admin' }])
+  const first = await serve(source)
+  const disk = await newDisk('mirror', '16m')
+  const data = join(disk, 'data')
+  const mirrors = [{ from: `${first.origin}/signatures`, policy: key.policy, every: '1s' }]
+  const second = await serve(data, { mirrors })
+  assert.equal((await upload(first, token, key.sign(0))).status, 201)
+  await eventually(async () => (await servedBy(second)).length === 1)
+  const empty = await fill(disk)
+  let sent = 1
+  const isStuck = () => second.log.some(({ msg }) => /a mirror cannot/.test(String(msg)))
+  // What is left in the write-ahead log of earlier commits is used up first.
+  for (; !isStuck(); sent++) {
+    const answer = await upload(first, token, key.sign(sent, { digest: digestOf(sent) }))
+    assert.equal(answer.status, 201)
+    await eventually(async () => isStuck() || (await servedBy(second)).length === sent + 1)
+  }
+  assert.ok((await servedBy(second)).length < sent)
+  await empty()
+  await eventually(async () => (await servedBy(second)).length === sent)
+  assert.deepEqual(await servedBy(second), await servedBy(first))
+  for (const server of [first, second]) assert.equal(await server.end('SIGTERM'), 0)
+  await expectSound(data, sent)
+})
+
+const digestOf = (number: number) => `sha256:${String(Math.floor(number / 100)).padStart(64, '0')}`
+
+test('a start on a read-only disk is refused with the reason, and all is there when it can be written again', async () => {
+  const disk = await newDisk('read-only', '8m')
+  const data = join(disk, 'data')
+  const token = await newToken(data, [{ action: 'admin' }])
+  const server = await serve(data)
+  assert.equal((await upload(server, token)).status, 201)
+  await eventually(() => existsSync(join(treeOf(data).root, slot(1))))
+  assert.equal(await server.end('SIGTERM'), 0)
+
+  await succeed('mount', ['-o', 'remount,ro', disk])
+  await assert.rejects(serve(data), /read-?only|readonly/i)
+  await succeed('mount', ['-o', 'remount,rw', disk])
+
+  const again = await serve(data)
+  assert.equal((await ask(again, 'GET', `/signatures/${slot(1)}`)).status, 200)
+  assert.equal((await upload(again, token)).status, 201)
+  assert.equal(await again.end('SIGTERM'), 0)
+  await expectSound(data, 2)
+})
