@@ -7,7 +7,7 @@ import type { Storage, TokenRecord } from '../storage.ts'
 import { prepareAppend } from './append.ts'
 import { prepareAudit } from './audit.ts'
 import { prepareCatalog } from './catalog.ts'
-import { type ConnectOptions, connect } from './connection.ts'
+import { asDamaged, type Connection, type ConnectOptions, connect } from './connection.ts'
 import { prepareFeed } from './feed.ts'
 import { prepareFolders } from './folders.ts'
 import { groupCommit } from './group-commit.ts'
@@ -41,6 +41,18 @@ export function openSqlite({
 } & Partial<ConnectOptions>): Storage {
   const db = connect(dataFolder, { create, ...waiting })
   const file = join(dataFolder, 'lookaside.db')
+  try {
+    return storeOn(db, { dataFolder, file, clock })
+  } catch (error) {
+    db.close()
+    throw asDamaged(file, error) ?? error
+  }
+}
+
+function storeOn(
+  db: Connection,
+  { dataFolder, file, clock }: { dataFolder: string; file: string; clock: () => number },
+): Storage {
   const verdicts = prepareVerdicts(db, clock)
   const reads = prepareReads(db, verdicts)
   const write = groupCommit(db, keepInPlace(file))
