@@ -1,22 +1,19 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import { exampleDigest, newBlob } from '../signing.ts'
-import { atEnd, run, succeed, workFolder } from './program.ts'
+import { run, workFolder } from './program.ts'
+import { fillDisk, mountSmallDisk } from './small-disk.ts'
 
 const folder = workFolder()
 const program = fileURLToPath(new URL('../../src/lookaside.js', import.meta.url))
 const lookaside = (...args: string[]) => run(process.execPath, [program, ...args])
 
 test('on a full disk neither leaves anything behind, and the database stays', async () => {
-  const disk = join(folder, 'disk')
-  mkdirSync(disk)
-  await succeed('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', disk])
-  atEnd(() => succeed('umount', [disk]))
+  const disk = await mountSmallDisk(join(folder, 'disk'), '2m')
   const full = join(disk, 'data')
   const signature = join(folder, 'signature')
   writeFileSync(signature, newBlob({ digest: exampleDigest('a') }))
@@ -24,11 +21,7 @@ test('on a full disk neither leaves anything behind, and the database stays', as
   assert.equal((await lookaside('import', '--data', full, signature)).code, 0)
   const backup = join(folder, 'backup')
   assert.equal((await lookaside('backup', backup, '--data', full)).code, 0)
-  const handle = await open(join(disk, 'ballast'), 'w')
-  await assert.rejects(async () => {
-    for (;;) await handle.write(Buffer.alloc(1024))
-  }, /ENOSPC/)
-  await handle.close()
+  await fillDisk(disk)
   const before = readdirSync(disk)
   for (const args of [
     ['backup', join(disk, 'backup')],

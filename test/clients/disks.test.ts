@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { open, rm } from 'node:fs/promises'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
@@ -13,33 +12,11 @@ import { type ServerProcess, spawnServer } from '../process.ts'
 import { ask, newToken } from '../server.ts'
 import { exampleDigest, newBlob } from '../signing.ts'
 import { atEnd, succeed, workFolder } from './program.ts'
+import { fillDisk, mountSmallDisk } from './small-disk.ts'
 
 const folder = workFolder()
 const digest = exampleDigest('a')
 const slot = (number: number) => `team/app@${digest.replace(':', '=')}/signature-${number}`
-
-/** A disk of its own. */
-async function newDisk(name: string, size: string): Promise<string> {
-  const disk = join(folder, name)
-  mkdirSync(disk)
-  await succeed('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', disk])
-  atEnd(() => succeed('umount', [disk]))
-  return disk
-}
-
-/** Leaves not a byte free; returns what takes it back. */
-async function fill(disk: string): Promise<() => Promise<void>> {
-  const file = join(disk, 'ballast')
-  const handle = await open(file, 'w')
-  try {
-    for (;;) await handle.write(Buffer.alloc(1024))
-  } catch (error) {
-    assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC')
-  } finally {
-    await handle.close()
-  }
-  return () => rm(file)
-}
 
 async function serve(data: string, config: Record<string, unknown> = {}): Promise<ServerProcess> {
   const file = join(folder, `${data.replaceAll('/', '-')}.yaml`)
@@ -60,14 +37,14 @@ const upload = (server: ServerProcess, token: string, body = newBlob({ digest })
   ask(server, 'POST', '/api/v1/signatures', { token, body })
 
 test('where the disk of a published directory is full, uploads and reads go on; it is written when there is room', async () => {
-  const disk = await newDisk('published', '1m')
+  const disk = await mountSmallDisk(join(folder, 'published'), '1m')
   const data = join(folder, 'publishing')
   const token = await newToken(data, [{ action: 'admin' }])
   const directory = join(disk, 'sigs')
   const server = await serve(data, { publish: [{ directory }] })
   assert.equal((await upload(server, token)).status, 201)
   await eventually(() => existsSync(join(directory, slot(1))))
-  const empty = await fill(disk)
+  const empty = await fillDisk(disk)
   assert.equal((await upload(server, token)).status, 201)
   await eventually(() => server.log.some(({ msg }) => /the tree cannot be written/.test(String(msg))))
   assert.equal((await ask(server, 'GET', `/signatures/${slot(2)}`)).status, 200)
@@ -83,13 +60,13 @@ test('a mirror whose disk is full takes the rest when there is room', async () =
   const source = join(folder, 'source')
   const token = await newToken(source, [{ action: 'admin' }])
   const first = await serve(source)
-  const disk = await newDisk('mirror', '16m')
+  const disk = await mountSmallDisk(join(folder, 'mirror'), '16m')
   const data = join(disk, 'data')
   const mirrors = [{ from: `${first.origin}/signatures`, policy: key.policy, every: '1s' }]
   const second = await serve(data, { mirrors })
   assert.equal((await upload(first, token, key.sign(0))).status, 201)
   await eventually(async () => (await servedBy(second)).length === 1)
-  const empty = await fill(disk)
+  const empty = await fillDisk(disk)
   let sent = 1
   const isStuck = () => second.log.some(({ msg }) => /a mirror cannot/.test(String(msg)))
   // What is left in the write-ahead log of earlier commits is used up first.
@@ -109,7 +86,7 @@ test('a mirror whose disk is full takes the rest when there is room', async () =
 const digestOf = (number: number) => `sha256:${String(Math.floor(number / 100)).padStart(64, '0')}`
 
 test('a start on a read-only disk is refused with the reason, and all is there when it can be written again', async () => {
-  const disk = await newDisk('read-only', '8m')
+  const disk = await mountSmallDisk(join(folder, 'read-only'), '8m')
   const data = join(disk, 'data')
   const token = await newToken(data, [{ action: 'admin' }])
   const server = await serve(data)

@@ -1,31 +1,14 @@
 import assert from 'node:assert/strict'
 import { readdirSync, writeFileSync } from 'node:fs'
-import { mkdir, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { exampleDigest, newBlob } from '../signing.ts'
 import { startLookaside } from './lookaside.ts'
-import { atEnd, run, succeed, workFolder } from './program.ts'
+import { run, workFolder } from './program.ts'
+import { fillDisk, mountSmallDisk } from './small-disk.ts'
 
 const folder = workFolder()
-const disk = join(folder, 'disk')
-await mkdir(disk)
-await succeed('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', disk])
-atEnd(() => succeed('umount', [disk]))
-
-/** Leaves not a byte free; returns what takes it back. */
-async function fill(): Promise<() => Promise<void>> {
-  const file = join(disk, 'ballast')
-  const handle = await open(file, 'w')
-  try {
-    for (;;) await handle.write(Buffer.alloc(1024))
-  } catch (error) {
-    assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC')
-  } finally {
-    await handle.close()
-  }
-  return () => rm(file)
-}
+const disk = await mountSmallDisk(join(folder, 'disk'), '4m')
 
 test('on a full disk uploads are answered 507, reads go on, a restart too, and nothing is lost', async () => {
   const data = join(disk, 'data')
@@ -44,7 +27,7 @@ test('on a full disk uploads are answered 507, reads go on, a restart too, and n
   }
 
   assert.equal((await push(first)).code, 0)
-  const empty = await fill()
+  const empty = await fillDisk(disk)
   let added = 1
   let refused = await push(first)
   // What is left in the write-ahead log of earlier commits is used up first.

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { mkdir, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
@@ -8,18 +7,16 @@ import { eventually } from '../eventually.ts'
 import { readDocroot, readSlots } from '../tree/published.ts'
 import { newMachine, signedBy } from './machine.ts'
 import { startNginx } from './nginx.ts'
-import { atEnd, succeed } from './program.ts'
+import { atEnd } from './program.ts'
 import { accepted, clients, type PublishedImage, refused, startSite } from './site.ts'
+import { fillDisk, mountSmallDisk } from './small-disk.ts'
 
 /** A small disk of its own, so that it can be filled. */
 let disk = ''
 let directory = ''
 const site = await startSite(async ({ folder }) => {
-  disk = join(folder, 'disk')
+  disk = await mountSmallDisk(join(folder, 'disk'), '2m')
   directory = join(disk, 'site')
-  await mkdir(disk)
-  await succeed('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', disk])
-  atEnd(() => succeed('umount', [disk]))
   return { publish: [{ directory }], withdraw: { graceSeconds: 3 } }
 })
 const { folder, registry, server, gnupg } = site
@@ -77,15 +74,7 @@ test('a full disk holds up what is published and nothing else', async () => {
   const before = await site.publish('team/before')
   await sign(before, alice)
   await inStep()
-  const ballast = join(disk, 'ballast')
-  const handle = await open(ballast, 'w')
-  await assert.rejects(
-    async () => {
-      for (;;) await handle.write(Buffer.alloc(4096))
-    },
-    { code: 'ENOSPC' },
-  )
-  await handle.close()
+  const empty = await fillDisk(disk)
 
   const after = await site.publish('team/after')
   await sign(after, alice)
@@ -105,6 +94,6 @@ test('a full disk holds up what is published and nothing else', async () => {
   assert.ok(kept[`${before.location}/signature-1`])
   assert.deepEqual(Object.values(kept).includes('no slot'), false)
 
-  await rm(ballast)
+  await empty()
   await inStep()
 })
