@@ -22,7 +22,7 @@ export async function listingApp(storage: Pick<Reading, 'folder' | 'version'>, c
   return { app, port: Number(new URL(url).port) }
 }
 
-/** Fills a new data folder with so many digests at team/app, of which all have the same signature. */
+/** Fills a new data folder with so many digests at team/app, of which all have the signature of the first, the number 2. */
 export async function fillWithDigests(dataFolder: string, count: number): Promise<void> {
   const storage = openSqlite({ dataFolder })
   await storage.append(newSignature())
@@ -34,7 +34,8 @@ export async function fillWithDigests(dataFolder: string, count: number): Promis
       DELETE FROM tree_backlog;
       WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i <= ${count})
         INSERT INTO locations (id, place, digest, version, changed) SELECT i, 1, printf('sha256:%064x', i), i, 1 FROM n;
-      INSERT INTO slots (location, slot, signature, modified) SELECT id, 1, 1, 1 FROM locations WHERE id > 1`)
+      INSERT INTO slots (location, slot, signature, modified) SELECT id, 1, 1, 1 FROM locations WHERE id > 1;
+      UPDATE signatures SET location = 2`)
   })()
   db.close()
 }
