@@ -1,29 +1,14 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { get as getOverTls } from 'node:https'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { packetTag } from '../../../src/openpgp/packets.ts'
-import { freePort } from '../../free-port.ts'
 import { literal, mpi, onePass, packet, signature } from '../../openpgp/write.ts'
-import { type Answer, ask, type TestServer, testServer } from '../../server.ts'
+import { ask, testServer } from '../../server.ts'
 import { claimOf, exampleDigest, exampleReference, newBlob } from '../../signing.ts'
 import { temporaryFolder } from '../../temporary.ts'
 import { upload, withdraw } from '../withdrawing.ts'
-
-const accept = 'text/html,application/xhtml+xml,*/*;q=0.8'
-
-const get = (server: TestServer, path: string, token?: string): Promise<Answer> =>
-  ask(server, 'GET', path, { headers: { accept }, ...(token !== undefined && { token }) })
-
-/** The text of a page that is there. */
-async function page(server: TestServer, path: string, token?: string): Promise<string> {
-  const { status, headers, body } = await get(server, path, token)
-  const text = body.toString()
-  assert.equal(status, 200, `${path}: ${text}`)
-  assert.equal(headers['content-type'], 'text/html; charset=utf-8')
-  return text
-}
+import { get, page } from './browse.ts'
 
 const policy = join(temporaryFolder(), 'closed.json')
 writeFileSync(policy, JSON.stringify({ default: [{ type: 'reject' }] }))
@@ -257,37 +242,6 @@ test('errors are pages for who looks at them in a browser, and problem documents
   }
   const ofApi = await get(server, '/api/v1/signatures/9')
   assert.equal(ofApi.headers['content-type'], 'application/problem+json')
-})
-
-test('files for a client are those of the configuration', async () => {
-  const registries = [
-    { host: 'registry.example.com', prefix: '' as const },
-    { host: 'quay.io', prefix: 'quay.io' as never },
-  ]
-  const listen = { host: '127.0.0.1', port: await freePort() }
-  const started = await testServer({ registries, listen, publicUrl: 'https://sigs.example.com/lookaside' })
-  const server = { ...started, port: listen.port }
-  const text = await page(server, '/client?registry=quay.io')
-  assert.ok(text.includes('lookaside: https://sigs.example.com/lookaside/signatures/quay.io\n'))
-  assert.ok(text.includes('/etc/containers/registries.d/lookaside-quay.io.yaml'))
-  assert.ok(text.includes('&quot;signedBy&quot;'))
-  assert.ok(text.includes('href="/lookaside/style.css"'), 'links are below the path of the public URL')
-  assert.match(await page(server, '/client'), /href="\/lookaside\/client\?registry=quay.io"/)
-  assert.equal((await get(server, '/client?registry=docker.io')).status, 400)
-})
-
-test('with a private CA the files for a client have it, and nothing else of its folder', async () => {
-  const server = await testServer({ tls: { mode: 'auto', names: [] } })
-  const ca = readFileSync(server.ca ?? '', 'utf8')
-  const text = await new Promise<string>((resolve, reject) => {
-    getOverTls(`${server.origin}/client?registry=localhost:5000`, { ca }, (response) => {
-      response.setEncoding('utf8')
-      response.toArray().then((parts) => resolve(parts.join('')), reject)
-    }).on('error', reject)
-  })
-  assert.ok(text.includes('/etc/containers/certs.d/localhost:5000/lookaside.crt'))
-  assert.ok(text.includes(ca.trim()))
-  assert.doesNotMatch(text, /PRIVATE KEY/)
 })
 
 test('no page makes markup of text: whatever is shown is escaped', () => {
