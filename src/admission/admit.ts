@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { matches, parsePattern } from '../access/pattern.ts'
 import type { Principal } from '../access/principal.ts'
 import type { JsonObject } from '../claim/json.ts'
@@ -129,14 +129,10 @@ export function admission(
     try {
       return await admit(upload, about)
     } catch (error) {
-      if (error instanceof Refusal) error.about = { ...about, sha256: sha256Of(bytes) }
+      if (error instanceof Refusal) error.about = { ...about, sha256: hash('sha256', bytes, 'hex') }
       throw error
     }
   }
-}
-
-function sha256Of(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex')
 }
 
 /** What the keys of the operator say of it, to be stored with it. */

@@ -1,19 +1,15 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { auditDocument, parseTime } from '../http/audit.ts'
 import { printable } from '../printable.ts'
-import { type AuditEvent, type AuditQuery, type AuditRecord, auditEvents } from '../storage/audit.ts'
+import { type AuditQuery, type AuditRecord, auditEvents } from '../storage/audit.ts'
 import type { Storage } from '../storage/storage.ts'
 import { type Cli, note, print } from './cli.ts'
 import { type ExitCode, exit } from './exit.ts'
 import { configOf, type DataOptions, onDataFolder } from './options.ts'
 
-interface AuditOptions extends DataOptions {
-  event?: AuditEvent
-  actor?: string
-  address?: string
-  repository?: string
-  digest?: string
-  code?: string
+interface AuditOptions
+  extends DataOptions,
+    Pick<AuditQuery, 'event' | 'actor' | 'address' | 'repository' | 'digest' | 'code'> {
   from?: string
   to?: string
   newest?: boolean

@@ -112,8 +112,9 @@ export function makeFolderSync(folder: string, mode?: number): void {
 }
 
 /**
- * The same, but no name is on disk yet. Returns what was missing, the highest first. The recursion of Node's own mkdir never ends below a folder that was removed
- * while it is mounted, or somebody's working directory: it is there, and nothing can be made in it.
+ * The same, but no name is on disk yet. Returns what was missing, the highest first. The recursion of Node's own mkdir
+ * never ends below a folder that was removed while it is mounted, or somebody's working directory: it is there, and
+ * nothing can be made in it.
  */
 export function makeUnsynced(folder: string, mode?: number): string[] {
   if (isFolder(folder)) return []

@@ -4,6 +4,7 @@ import { may } from '../access/principal.ts'
 import { withoutSecrets } from '../access/token.ts'
 import type { Admit } from '../admission/admit.ts'
 import type { Trail } from '../admission/trail.ts'
+import { plainAddress } from '../net/network-of.ts'
 import { normaliseUrlPath, parseSlotPath } from '../reference/tree-path.ts'
 import { Refusal } from '../refusal.ts'
 import {
@@ -37,8 +38,7 @@ export function originOf({ method, url, ip, id }: FastifyRequest): Origin {
   const door = method === 'HEAD' ? 'GET' : (method as Door)
   return {
     door: isExtension && method === 'PUT' ? 'extension' : door,
-    // Where one socket takes both, IPv4 is written in IPv6 (RFC 4291, 2.5.5.2).
-    address: ip?.replace(/^::ffff:(?=[0-9.]+$)/i, '') ?? null,
+    address: ip === undefined ? null : plainAddress(ip),
     request: id,
   }
 }

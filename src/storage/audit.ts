@@ -31,7 +31,7 @@ export type Door =
 /** How something came. */
 export interface Origin {
   door: Door
-  /** Of the connection: behind a proxy, the proxy's. */
+  /** Of the connection, or whom a trusted proxy names. */
   address: string | null
   /** The id that the messages of the program give the request. */
   request: string | null

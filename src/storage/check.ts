@@ -1,7 +1,7 @@
-import { hash } from 'node:crypto'
 import { Refusal } from '../refusal.ts'
 import { readSignature, type Signature } from '../signature/signature.ts'
 import { chainHash, chainStart } from './chain.ts'
+import { isIntact } from './damaged.ts'
 import type { AddedSignature, Reading } from './storage.ts'
 
 /** Of the database with itself. `database`: its files and rows; `log`: the chain of hashes; `blob`: a signature. */
@@ -72,8 +72,7 @@ async function checkSignatures(storage: Reading, add: Add): Promise<number> {
 
 /** What the columns say and the blob does not: they were written from it. */
 function misstated(stored: AddedSignature): string[] {
-  if (hash('sha256', stored.blob, 'hex') !== stored.sha256)
-    return [`Its bytes do not have the SHA-256 ${stored.sha256}`]
+  if (!isIntact(stored)) return [`Its bytes do not have the SHA-256 ${stored.sha256}`]
   const parsed = parse(stored.blob)
   if (parsed instanceof Refusal) return [`It is no signature: ${parsed.message}`]
   const { claim, signer, ...read } = parsed

@@ -78,9 +78,7 @@ export function prepareAudit(db: Connection) {
   const oldest = db.prepare(
     `SELECT id, number, time FROM audit WHERE share = ? ORDER BY number LIMIT ${2 * trimmedEach}`,
   )
-  const first = db.prepare(
-    `SELECT id, 9000000000000000 AS number, time FROM audit ORDER BY id LIMIT ${2 * trimmedEach}`,
-  )
+  const first = db.prepare(`SELECT id, time FROM audit ORDER BY id LIMIT ${2 * trimmedEach}`)
   const remove = db.prepare('DELETE FROM audit WHERE id = ?')
   const limits = db.prepare("SELECT value FROM meta WHERE key = 'audit'").pluck()
   const setLimits = db.prepare(
@@ -113,9 +111,10 @@ export function prepareAudit(db: Connection) {
     const { days, rows } = currentLimits()
     const since = time - days * dayMilliseconds
     const room = Math.floor(rows * (shares.find((each) => each.share === share)?.part ?? 0))
-    // The oldest of any share too: what nothing comes after any more must not stay.
-    for (const row of [...(oldest.all(share) as Old[]), ...(first.all() as Old[])])
-      if (row.number <= newest - room || row.time < since) remove.run(row.id)
+    for (const { id, number, time: then } of oldest.all(share) as Old[])
+      if (number <= newest - room || then < since) remove.run(id)
+    // Of any share: what nothing comes after any more must not stay.
+    for (const { id, time: then } of first.all() as Omit<Old, 'number'>[]) if (then < since) remove.run(id)
   }
 
   /** The first row of about that time, or later: rows are in nearly the order of time. */
