@@ -91,6 +91,7 @@ const pages: Record<string, string> = {
   repositories: '/repositories',
   repository: '/repositories/team/app',
   digest: `/repositories/team/app@${exampleDigest()}`,
+  'digest-withdrawn': `/repositories/team/app@${exampleDigest('b')}`,
   everywhere: `/digests/${exampleDigest()}`,
   key: `/keys/${vendor.fingerprint}`,
   signature: `/signature/${ours}`,
