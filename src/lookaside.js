@@ -7,10 +7,32 @@ if (Number(process.versions.node.split('.')[0]) < oldest) {
   )
   process.exit(2)
 }
+// Compiled once, everything starts sooner: threads and workers too, which go by the variable. What is in that folder is
+// run, so it is none that others can write, as one in /tmp would be.
 const { enableCompileCache } = await import('node:module')
-enableCompileCache()
+const { HOME, XDG_CACHE_HOME = HOME && `${HOME}/.cache` } = process.env
+if (!process.env.NODE_COMPILE_CACHE && XDG_CACHE_HOME) {
+  const folder = `${XDG_CACHE_HOME}/lookaside`
+  if ((await isOurs(XDG_CACHE_HOME)) && (await isOurs(folder))) process.env.NODE_COMPILE_CACHE = folder
+}
+if (process.env.NODE_COMPILE_CACHE) enableCompileCache()
 // The space for new objects stays small: a layer that passes through is garbage at once, and need not fill memory first.
 const { setFlagsFromString } = await import('node:v8')
 setFlagsFromString('--semi-space-growth-factor=1')
 const { main } = await import('./app/main.ts')
 await main(process.argv)
+
+/**
+ * Whether a folder is there, or can be made, that this user alone may write. One at a time: to make all that are missing
+ * never ends where Linux says of a parent that there is none (/proc, autofs).
+ */
+async function isOurs(path) {
+  const { existsSync, mkdirSync, statSync } = await import('node:fs')
+  try {
+    if (!existsSync(path)) mkdirSync(path, { mode: 0o700 })
+    const { uid, mode } = statSync(path)
+    return uid === process.getuid() && (mode & 0o022) === 0
+  } catch {
+    return false
+  }
+}

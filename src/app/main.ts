@@ -5,7 +5,6 @@ import { restoreSqlite } from '../storage/sqlite/restore.ts'
 import { openSqlite } from '../storage/sqlite/sqlite.ts'
 import { treeLease } from '../tree/tree.ts'
 import { admissionHere, mirrorContext } from './admission.ts'
-import { startServer } from './start.ts'
 
 /** This folder is the only place that builds: what the server is made of, and here what the commands are given. */
 export async function main(argv: string[]): Promise<void> {
@@ -16,6 +15,7 @@ export async function main(argv: string[]): Promise<void> {
     mirrorContext,
     backUp: backUpSqlite,
     restore: (options) => restoreSqlite({ ...options, leases: [treeLease, verdictLease] }),
-    startServer,
+    // What serves takes longer to load than all the rest, which need not wait for it.
+    startServer: async (...given) => (await import('./start.ts')).startServer(...given),
   })
 }

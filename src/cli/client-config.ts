@@ -2,11 +2,11 @@ import { readFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { Command } from 'commander'
 import { type ClientFile, type ClientFiles, clientFiles, clientScript, type Entry } from '../clients/files.ts'
-import { isPermitted, permittedBy } from '../clients/permitted.ts'
 import { makeFolder, replaceFile } from '../durable/durable.ts'
 import { isLoopback } from '../net/outgoing.ts'
 import { printable } from '../printable.ts'
 import { Refusal } from '../refusal.ts'
+import { parseServerName } from '../tls/names.ts'
 import { type Cli, note, print, printJson } from './cli.ts'
 import { type TargetOptions, targetOf } from './client-target.ts'
 import { type ExitCode, exit } from './exit.ts'
@@ -55,7 +55,7 @@ async function clientConfig(cli: Cli, options: ClientConfigOptions): Promise<Exi
   const target = targetOf(options, cli.env, () => configOf(cli, options))
   const { registry, url, ca, prefixGuessed } = target
   const files = clientFiles(target, staging)
-  const names = ca === null ? null : permittedBy(ca)
+  const names = ca === null ? null : (await import('../clients/permitted.ts')).permittedBy(ca)
   const { clashes, notes: found } = await inspect(options, files.entry)
   const notes = [...notesOnReach(url, names), ...found]
   if (prefixGuessed)
@@ -155,4 +155,9 @@ async function readIfThere(path: string): Promise<string | null> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
     throw error
   }
+}
+
+function isPermitted(url: string, names: readonly string[]): boolean {
+  const host = parseServerName(new URL(url).hostname.replace(/^\[(.*)\]$/, '$1'))
+  return host !== undefined && names.includes(host.value)
 }

@@ -2,7 +2,6 @@ import cluster from 'node:cluster'
 import { availableParallelism } from 'node:os'
 import { Command } from 'commander'
 import { type Logger, pino } from 'pino'
-import pretty from 'pino-pretty'
 import type { Config } from '../config/config.ts'
 import { type Cli, print, programName } from './cli.ts'
 import { type ExitCode, exit } from './exit.ts'
@@ -60,7 +59,7 @@ const maxAutoWorkers = 4
 async function serve(cli: Cli, config: Config): Promise<ExitCode> {
   const workers =
     config.workers === 'auto' ? Math.min(availableParallelism(), maxAutoWorkers) : config.workers
-  const log = logger(config)
+  const log = await logger(config)
   forbidWritingByOthers()
   if (workers > 1 && cluster.isPrimary) return superviseWorkers(workers, log)
   const server = await cli.startServer(config, log).catch((error) => {
@@ -84,10 +83,12 @@ async function serve(cli: Cli, config: Config): Promise<ExitCode> {
 /** What of the log may wait in memory for a reader that is slow; what comes beyond that is lost. */
 const maxWaitingLog = 4 * 1024 * 1024
 
-function logger({ log: { level } }: Config): Logger {
+async function logger({ log: { level } }: Config): Promise<Logger> {
   const options = { level, formatters: { level: (label: string) => ({ level: label }) } }
-  if (process.stdout.isTTY)
+  if (process.stdout.isTTY) {
+    const { default: pretty } = await import('pino-pretty')
     return pino(options, pretty({ translateTime: 'HH:MM:ss', ignore: 'pid,hostname' }))
+  }
   const stream = pino.destination({ fd: 1, sync: false, maxLength: maxWaitingLog })
   // A log that cannot be written must neither stop the server nor keep it from ending, which a last flush would.
   stream.on('error', () => {

@@ -2,7 +2,6 @@ import 'reflect-metadata'
 import * as x509 from '@peculiar/x509'
 import { printable } from '../printable.ts'
 import { namesPermittedBy } from '../tls/certificates.ts'
-import { parseServerName } from '../tls/names.ts'
 
 /**
  * The names that a private CA of this program may vouch for, and no others; null for any other CA. Whoever made the
@@ -12,9 +11,4 @@ export function permittedBy(ca: string): string[] | null {
   const certificate = new x509.X509Certificate(ca)
   if (!certificate.subject.startsWith('CN=Lookaside private CA ')) return null
   return namesPermittedBy(certificate).map(({ value }) => printable(value))
-}
-
-export function isPermitted(url: string, names: readonly string[]): boolean {
-  const host = parseServerName(new URL(url).hostname.replace(/^\[(.*)\]$/, '$1'))
-  return host !== undefined && names.includes(host.value)
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -10,6 +10,7 @@ import { type ServerProcess, spawnServer } from '../process.ts'
 import { ask, newToken } from '../server.ts'
 import { newBlob } from '../signing.ts'
 import { temporaryFolder } from '../temporary.ts'
+import { lookaside } from './run.ts'
 
 const entry = join(import.meta.dirname, '../../src/lookaside.js')
 
@@ -115,4 +116,22 @@ test('whatever the umask, nobody else can write what is stored, and only the own
   child.kill('SIGTERM')
   for (const name of readdirSync(data)) assert.equal(statSync(join(data, name)).mode & 0o022, 0, name)
   assert.equal(statSync(join(data, 'lookaside.db')).mode & 0o077, 0)
+})
+
+test('the compiled program is kept where nobody else can write, and needs no such place', async () => {
+  const starts = async (HOME: string) => {
+    const { code } = await lookaside(['--version'], { env: { HOME, NODE_COMPILE_CACHE: '' } })
+    assert.equal(code, 0)
+  }
+  const [home, open] = [temporaryFolder(), temporaryFolder()]
+  await starts(home)
+  assert.equal(statSync(join(home, '.cache/lookaside')).mode & 0o777, 0o700)
+  assert.notDeepEqual(readdirSync(join(home, '.cache/lookaside')), [])
+  mkdirSync(join(open, '.cache'))
+  chmodSync(join(open, '.cache'), 0o777)
+  await starts(open)
+  assert.deepEqual(readdirSync(join(open, '.cache')), [])
+  // Of this folder Linux says that it is not there when something is made in it.
+  await starts('/proc')
+  await starts('')
 })
