@@ -16,6 +16,9 @@ export interface LoadTarget {
 
 const askAgainMilliseconds = 100
 
+/** On average, between what one client does and the next: starts need the processors too. */
+const pauseMilliseconds = 20
+
 /** Of a digest that clients can read, half: what is withdrawn leaves its slot later than it goes. */
 const uploadsPerDigest = 60
 
@@ -28,7 +31,7 @@ export function mixedLoad(target: LoadTarget): Promise<unknown> {
 async function signer(target: LoadTarget, number: number): Promise<void> {
   const { ledger, keys, stopped } = target
   const own: Entry[] = []
-  for (let uploads = 0; !stopped(); ) {
+  for (let uploads = 0; !stopped(); await pause()) {
     const chance = Math.random()
     const entry = own[Math.floor(Math.random() * own.length)]
     if (chance < 0.15 && entry?.state === 'served') await withdraw(target, entry)
@@ -50,6 +53,7 @@ async function banner(target: LoadTarget): Promise<void> {
   const key = keys[1]
   const path = `/api/v1/banned-keys/${key.fingerprint}`
   for (let number = 0; !stopped(); number += 2) {
+    await pause()
     const place = { repository: 'team/banned', digest: digestOf(Math.floor(number / uploadsPerDigest)) }
     const entry = await upload(target, key, place, number)
     await ledger.change(entry, 'withdrawn', async () => {
@@ -64,7 +68,7 @@ async function banner(target: LoadTarget): Promise<void> {
 
 /** Where the server is gone, it comes again. */
 async function reader({ ledger, port, stopped }: LoadTarget): Promise<void> {
-  while (!stopped()) {
+  for (; !stopped(); await pause()) {
     const places = ledger.places()
     const place = places[Math.floor(Math.random() * places.length)]
     try {
@@ -117,3 +121,5 @@ async function insist(
 }
 
 const digestOf = (number: number) => `sha256:${String(number).padStart(64, '0')}`
+
+const pause = () => wait(Math.random() * 2 * pauseMilliseconds)
