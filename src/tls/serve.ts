@@ -27,6 +27,7 @@ export interface CertificateEvents {
 
 export const watchMilliseconds = 5_000
 const hourMilliseconds = 3_600_000
+const clockDriftMilliseconds = 60_000
 
 /** The operator's certificate and key. @throws CertificateError */
 export async function certificateFromFiles(
@@ -70,13 +71,28 @@ export async function certificateFromPrivateCa(
   const { ca, cert, key } = await ensure()
   const served = await certificateFromFiles({ cert, key }, { onError })
   // What this or another process renews reaches the server as any change of the files does.
-  const renewal = setInterval(() => void ensure().catch(onError), hourMilliseconds).unref()
+  const renew = () => void ensure().catch(onError)
+  const renewal = setInterval(renew, hourMilliseconds).unref()
+  const stopLooking = whenClockIsSet(renew)
   return {
     ...served,
     ca,
     stop() {
       clearInterval(renewal)
+      stopLooking()
       served.stop()
     },
   }
+}
+
+/** Calls back when the clock was set, or the machine slept: a certificate that was valid may be no longer, or not yet. */
+function whenClockIsSet(callback: () => void): () => void {
+  const offset = () => Date.now() - performance.now()
+  let known = offset()
+  const timer = setInterval(() => {
+    if (Math.abs(offset() - known) < clockDriftMilliseconds) return
+    known = offset()
+    callback()
+  }, watchMilliseconds).unref()
+  return () => clearInterval(timer)
 }

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
-import { existsSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { connect } from 'node:tls'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import { fsck } from '../../src/tree/fsck.ts'
 import { readPosition } from '../../src/tree/position.ts'
@@ -133,4 +135,25 @@ test('a token and a certificate go by the clock as it is, and say so', async () 
   assert.equal((await upload()).status, 201)
   assert.equal(await server.end('SIGTERM'), 0)
   assert.ok(existsSync(data))
+})
+
+test('the clock jumps by a year: certificates are made for it at once, and clients that know the first CA trust them', async () => {
+  setClock(0)
+  const data = join(folder, 'certificates')
+  const server = await serve(data, '--tls', 'auto')
+  const ca = readFileSync(join(data, 'tls/ca.crt'))
+  const isValidIn = async (ahead: number) => {
+    const socket = connect({ host: '127.0.0.1', port: server.port, ca, rejectUnauthorized: false })
+    await once(socket, 'secureConnect')
+    const { valid_from, valid_to } = socket.getPeerCertificate()
+    const now = Date.now() + ahead * 1000
+    const isTrusted = ahead !== 0 || socket.authorized
+    socket.destroy()
+    return isTrusted && Date.parse(valid_from) <= now && now < Date.parse(valid_to)
+  }
+  for (const ahead of [0, year, 0, -year, 0]) {
+    setClock(ahead)
+    await eventually(() => isValidIn(ahead))
+  }
+  assert.equal(await server.end('SIGTERM'), 0)
 })

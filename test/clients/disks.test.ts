@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import { fsck } from '../../src/tree/fsck.ts'
 import { treeOf } from '../../src/tree/tree.ts'
+import { lookaside } from '../cli/run.ts'
 import { eventually } from '../eventually.ts'
 import { servedBy } from '../mirror/servers.ts'
 import { newSigningKey } from '../mirror/signing-key.ts'
@@ -103,4 +104,32 @@ test('a start on a read-only disk is refused with the reason, and all is there w
   assert.equal((await upload(again, token)).status, 201)
   assert.equal(await again.end('SIGTERM'), 0)
   await expectSound(data, 2)
+})
+
+test('where the disk fills up during the import of a bundle, it says so, and takes the rest when there is room', async () => {
+  const source = join(folder, 'exported')
+  const token = await newToken(source, [{ action: 'admin' }])
+  const server = await serve(source)
+  const signatures = 200
+  for (let sent = 0; sent < signatures; sent++)
+    assert.equal((await upload(server, token, newBlob({ digest: digestOf(sent) }))).status, 201)
+  const bundle = join(folder, 'bundle.tar')
+  assert.equal((await lookaside(['export', '--output', bundle, '--data', source])).code, 0)
+
+  const disk = await mountSmallDisk(join(folder, 'importing'), '8m')
+  const data = join(disk, 'data')
+  await openSqlite({ dataFolder: data }).close()
+  const empty = await fillDisk(disk, 400_000)
+  const before = readdirSync(disk)
+  const first = await lookaside(['import', bundle, '--data', data])
+  assert.deepEqual([first.code, first.stdout], [3, ''])
+  assert.match(first.stderr, /The disk of the data folder is full/)
+  assert.deepEqual(readdirSync(disk), before)
+
+  await empty()
+  const { code, stdout, stderr } = await lookaside(['import', bundle, '--data', data, '--json'])
+  assert.equal(code, 0, stderr)
+  const { added, present } = JSON.parse(stdout)
+  assert.equal(added + present, signatures)
+  await expectSound(data, signatures)
 })

@@ -12,14 +12,15 @@ export async function mountSmallDisk(disk: string, size: string): Promise<string
   return disk
 }
 
-/** Leaves not a byte free; returns what takes it back. */
-export async function fillDisk(disk: string): Promise<() => Promise<void>> {
+/** Leaves not a byte free, or so many; returns what takes it back. */
+export async function fillDisk(disk: string, free = 0): Promise<() => Promise<void>> {
   const ballast = join(disk, 'ballast')
   const handle = await open(ballast, 'w')
   const full = async () => {
     for (;;) await handle.write(Buffer.alloc(1024))
   }
   await assert.rejects(full, { code: 'ENOSPC' })
+  await handle.truncate((await handle.stat()).size - free)
   await handle.close()
   return () => rm(ballast)
 }
