@@ -2,6 +2,8 @@ import type { Logger } from 'pino'
 import type { Admit } from '../admission/admit.ts'
 import type { Config } from '../config/config.ts'
 import type { MirrorContext } from '../mirror/mirror.ts'
+import { printable } from '../printable.ts'
+import { Refusal } from '../refusal.ts'
 import type { BackedUp, OnPages } from '../storage/sqlite/backup.ts'
 import type { Restored, RestoreOptions } from '../storage/sqlite/restore.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -40,4 +42,14 @@ export function printJson(document: unknown): void {
 /** To standard error: progress and explanations that are not the answer. */
 export function note(text: string): void {
   process.stderr.write(`${text}\n`)
+}
+
+/**
+ * What went wrong, in a line: of a refusal, a code for programs and a sentence for people; of a failure, the innermost
+ * reason, as the rest is for whoever mends it.
+ */
+export function explain(error: unknown): string {
+  if (error instanceof Refusal) return printable(`${error.code}: ${error.message}`)
+  if (!(error instanceof Error)) return String(error)
+  return process.env.DEBUG ? (error.stack ?? error.message) : printable(error.message)
 }

@@ -136,13 +136,15 @@ async function writeBundle(
   }
   const sentence =
     `${output}: ${signatures.count} signatures and ${withdrawals.count} withdrawals, ` +
-    `${scopeInWords(scope, from.seq, to.seq)}; next time: --since ${to.seq}`
+    `${scopeInWords(scope, from.seq, to.seq)}`
   answer(options, document, sentence)
 }
 
+/** The next one begins where this one ends, unless it has some images alone: the site lacks the changes of others then. */
 function scopeInWords(scope: Wanted['scope'], from: number, to: number): string {
-  if (scope === 'since') return `of changes ${from + 1} to ${to}`
-  return scope === 'whole' ? `all up to change ${to}` : `of the images in the list up to change ${to}`
+  if (scope === 'images') return `of the images in the list up to change ${to}`
+  const what = scope === 'since' ? `of changes ${from + 1} to ${to}` : `all up to change ${to}`
+  return `${what}; next time: --since ${to}`
 }
 
 async function wantedOf(

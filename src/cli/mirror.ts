@@ -126,7 +126,8 @@ function tell({ added, present, removed, refused, refusals, state, lastError }: 
   for (const { where, code, detail } of refusals) print(printable(`left out ${where}: ${code}: ${detail}`))
   const counts = Object.entries(refused).map(([code, count]) => `${count} ${code}`)
   if (state === 'held' && lastError) note(printable(lastError))
+  const came = added || present || removed
   print(
-    `${added} added, ${present} already there, ${removed} taken away, ${counts.length ? `left out: ${counts.join(', ')}` : 'none left out'}`,
+    `${came ? `${added} added, ${present} already there, ${removed} taken away` : 'nothing new'}, ${counts.length ? `left out: ${counts.join(', ')}` : 'none left out'}`,
   )
 }

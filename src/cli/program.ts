@@ -1,10 +1,8 @@
 import { Command } from 'commander'
-import { printable } from '../printable.ts'
-import { Refusal } from '../refusal.ts'
 import { auditCommand } from './audit.ts'
 import { backupCommand } from './backup.ts'
 import { banKeyCommand } from './ban-key.ts'
-import { type Cli, note } from './cli.ts'
+import { type Cli, explain, note } from './cli.ts'
 import { clientConfigCommand } from './client-config.ts'
 import { type ExitCode, exit, exitCodeOf } from './exit.ts'
 import { exportCommand } from './export.ts'
@@ -65,8 +63,7 @@ export async function runProgram(argv: string[], cli: Cli): Promise<ExitCode> {
   } catch (error) {
     const code = exitCodeOf(error)
     // Commander has printed what it has to say.
-    if (!isCommanders(error))
-      note(`lookaside: ${error instanceof Refusal ? printable(error.message) : explain(error)}`)
+    if (!isCommanders(error)) note(`lookaside: ${explain(error)}`)
     return code
   }
 }
@@ -76,10 +73,4 @@ function isCommanders(error: unknown): boolean {
     typeof (error as { code?: unknown }).code === 'string' &&
     (error as { code: string }).code.startsWith('commander.')
   )
-}
-
-/** The innermost reason is what helps; the rest is for whoever mends the program. */
-function explain(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  return process.env.DEBUG ? (error.stack ?? error.message) : printable(error.message)
 }

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { printable } from '../printable.ts'
 import { parseRepository } from '../reference/repository.ts'
 import { Refusal, type RefusalCode } from '../refusal.ts'
-import { type Cli, note, print, printJson } from './cli.ts'
+import { type Cli, explain, note, print, printJson } from './cli.ts'
 import { type ExitCode, exit } from './exit.ts'
 import { bar } from './progress.ts'
 import { concurrency, type Problem, type ServerClient, serverClient } from './server-client.ts'
@@ -138,7 +138,7 @@ export function tell({ results, failure }: Pushed, json: boolean | undefined): E
   if (results.length !== 1) {
     note(`${count('added')} added, ${count('present')} already there, ${refused} refused or left out`)
   }
-  if (failure) note(`lookaside: ${failure.message}`)
+  if (failure) note(`lookaside: ${explain(failure)}`)
   if (remaining)
     note(
       `lookaside: ${remaining} of ${results.length} files remain; push again, what is there is not added twice`,

@@ -250,7 +250,7 @@ test('a failing server ends it with 3; what was done and what remains is told', 
   const { code, stdout, stderr } = await push([root], { origin: url, DEBUG: '1' })
   assert.equal(code, 3)
   assert.equal(stdout, 'added https://x/\\u{1b}[2J\n'.repeat(2))
-  assert.match(stderr, /lookaside: The disk is full\nlookaside: 4 of 6 files remain; push again/)
+  assert.match(stderr, /lookaside: disk-full: The disk is full\nlookaside: 4 of 6 files remain; push again/)
   assert.ok(!stderr.includes(token))
   count = 0
   const documents = JSON.parse((await push([root, '--json'], { origin: url })).stdout) as Record<

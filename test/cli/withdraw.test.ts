@@ -223,7 +223,7 @@ test('what the server refuses to read, or to whom, exits 2', async () => {
   const notAllowed = await run(['withdraw', id, ...because], { LOOKASIDE_TOKEN: other })
   assert.deepEqual(
     [notAllowed.code, notAllowed.stderr],
-    [2, 'lookaside: tester has no right withdraw:team/app\n'],
+    [2, 'lookaside: not-allowed: tester has no right withdraw:team/app\n'],
   )
   const empty = await run(['withdraw', id, '--reason', ' '])
   assert.deepEqual([empty.code, empty.stdout], [2, ''])
@@ -243,5 +243,5 @@ test('a server that fails midway exits 3, and says that the same command goes on
   })
   assert.equal(code, 3)
   assert.equal(stdout, '')
-  assert.match(stderr, /1 are withdrawn, and not all; the same command goes on\nlookaside: Full\n/)
+  assert.match(stderr, /1 are withdrawn, and not all; the same command goes on\nlookaside: disk-full: Full\n/)
 })
