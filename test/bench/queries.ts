@@ -33,6 +33,14 @@ const queriesFor = (keyId: string): Query[] => [
     path: () => `/signatures/${repositoryOf(0).replace(/\/.*/, '')}/`,
     beginning: true,
   },
+  { what: 'the first page for people', path: () => '/' },
+  { what: 'that of a search by a part of a name', path: () => '/search?q=app' },
+  { what: 'that of the repositories', path: () => '/repositories' },
+  { what: 'that of the largest repository', path: () => `/repositories/${repositoryOf(0)}` },
+  { what: 'that of a digest', path: (index) => `/digests/${digestOf(index)}` },
+  { what: 'that of a key', path: () => `/keys/${keyId}` },
+  { what: 'that of a signature', path: (index) => `/signature/${idOf(index) + 1}` },
+  { what: 'that of what happened', path: () => '/activity' },
 ]
 
 /** Pages from all over, but for the end, where there are fewer entries. */
