@@ -17,9 +17,9 @@ export async function take(command: string, args: string[], cwd = checkout): Pro
 }
 
 /** A Debian of these packages and what they need, as a folder. */
-export async function makeDebian(folder: string, packages: string[]): Promise<string> {
+export async function makeDebian(folder: string, packages: string[], suite = 'bookworm'): Promise<string> {
   const root = join(folder, 'debian')
-  await take('debootstrap', ['--variant=minbase', `--include=${packages.join()}`, 'bookworm', root])
+  await take('debootstrap', ['--variant=minbase', `--include=${packages.join()}`, suite, root])
   // Node as npm has it: the one that runs this test.
   copyFileSync(process.execPath, join(root, 'usr/local/bin/node'))
   return root
@@ -32,7 +32,7 @@ export interface Podman {
   limits: string[]
   /** Runs a container to its end. */
   once(...args: string[]): Promise<string>
-  /** Starts a container that is gone with the tests of this file; returns its id. */
+  /** Starts a container that is gone with the tests of this file, on the host's network unless another is given; returns its id. */
   start(...args: string[]): Promise<string>
 }
 
@@ -61,7 +61,8 @@ export async function newPodman(folder: string): Promise<Podman> {
     limits,
     once: (...args: string[]) => podman('run', '--rm', ...limits, ...args),
     async start(...args: string[]) {
-      const id = (await podman('run', '--detach', ...limits, '--network', 'host', ...args)).trim()
+      const network = args.includes('--network') ? [] : ['--network', 'host']
+      const id = (await podman('run', '--detach', ...limits, ...network, ...args)).trim()
       atEnd(() => podman('rm', '--force', '--time', '10', id))
       return id
     },
