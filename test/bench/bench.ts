@@ -11,6 +11,7 @@ const usage = `npm run bench -- [BENCHMARK...] [options]      default: read uplo
 
 read          signatures read over connections that are kept alive, beside nginx and Caddy on the same tree
 cold          clients that connect, read the signatures of one image and close, beside the same
+flood         reads of one client who stays, while others connect as fast as they can, beside the same
 upload        signatures uploaded and verified, beside a shell loop of gpg --verify and a durable rename
 mixed         reads alone and while 500 signatures a second are uploaded, beside nginx and files that come into its tree
 scale         reads, start, memory, queries and uploads with many signatures, beside the same with 10,000

@@ -1,3 +1,4 @@
+import { flood } from './flood.ts'
 import { mirroring } from './mirrors.ts'
 import { mixed } from './mixed.ts'
 import { cold, read } from './reads.ts'
@@ -9,6 +10,7 @@ import { verifying } from './verifying.ts'
 export const benchmarks = {
   read,
   cold,
+  flood,
   upload: uploads,
   mixed,
   scale,

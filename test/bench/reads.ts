@@ -13,7 +13,7 @@ import { readWithWrk, wrkClients } from './wrk.ts'
 
 export const digestsToRead = ({ digests, quick }: Settings): number => digests ?? (quick ? 200 : 20_000)
 
-const withoutServers = {
+export const withoutServers = {
   nginx: 'nginx, so that ratios are to lookaside itself',
   caddy: 'Caddy',
 }
@@ -23,7 +23,7 @@ export const read: Benchmark = {
   async run(settings) {
     const wrk = installed('wrk')
     if (!wrk) return
-    await withServers(settings, async ({ all }, paths, tree) => {
+    await withServers(settings, async ({ all }, { file: paths, title: tree }) => {
       const title = `Read: ${tree}, kept alive, ${wrkClients} clients, one 404 in three`
       const subjects = all.map((server) => ({
         name: server.name,
@@ -41,7 +41,7 @@ export const cold: Benchmark = {
   without: { ...withoutServers, wrk: 'cold clients that resume their session' },
   async run(settings) {
     const wrk = installed('wrk')
-    await withServers(settings, async ({ all, ca }, paths, tree) => {
+    await withServers(settings, async ({ all, ca }, { file: paths, title: tree }) => {
       const anew: Subject[] = all.map(({ name, port, pid }) => ({
         name,
         measure: (seconds) => measureLoad(pid, { kind: 'cold', port, ca, seconds, paths, clients }),
@@ -65,10 +65,17 @@ interface Servers {
   ca: string
 }
 
+interface ReadTree {
+  /** Directories of its digests, as a client reads them, and a file with a line for each. */
+  directories: string[]
+  file: string
+  title: string
+}
+
 /** Starts us and what is installed on the very same tree, with the same certificate, for as long as `use` takes. */
-async function withServers(
+export async function withServers(
   settings: Settings,
-  use: (servers: Servers, paths: string, tree: string) => Promise<void>,
+  use: (servers: Servers, tree: ReadTree) => Promise<void>,
 ): Promise<void> {
   const { dataFolder, scratch, workers } = settings
   const digests = digestsToRead(settings)
@@ -92,8 +99,11 @@ async function withServers(
     for (const server of all) await readAll(server, ca, directories)
     await use(
       { all, ca },
-      paths,
-      `${directories.length} digests of ${signaturesPerDigest} signatures, over TLS`,
+      {
+        file: paths,
+        directories,
+        title: `${directories.length} digests of ${signaturesPerDigest} signatures, over TLS`,
+      },
     )
   } finally {
     await Promise.all(all.map((server) => server.stop()))

@@ -23,6 +23,7 @@ const lines: Record<keyof typeof benchmarks, [string, ...Program[]][]> = {
     ['Caddy  ', 'caddy'],
     ['Cold again', 'wrk'],
   ],
+  flood: [['nginx  ', 'nginx'], ['lookaside  '], ['Caddy  ', 'caddy']],
   upload: [['a shell loop of gpg --verify', 'gpg', 'bash'], ['lookaside  ']],
   mixed: [
     ['lookaside, 500 uploads/s', 'wrk'],
