@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { endBefore } from './temporary.ts'
 
 const entry = join(import.meta.dirname, '../src/lookaside.js')
 
@@ -15,7 +16,7 @@ export interface ServerProcess {
   end(signal: NodeJS.Signals): Promise<number | NodeJS.Signals>
 }
 
-/** A server in a process of its own, listening. */
+/** A server in a process of its own, listening. It ends before its data folder goes. */
 export const spawnServer = (data: string, ...options: string[]): Promise<ServerProcess> =>
   spawnServerIn({}, data, ...options)
 
@@ -35,6 +36,10 @@ export async function spawnServerIn(
     errors += chunk
   })
   const ended = once(child, 'exit').then(([code, signal]) => (signal ?? code) as number | NodeJS.Signals)
+  endBefore(data, () => {
+    child.kill('SIGKILL')
+    return ended
+  })
   const log: Record<string, unknown>[] = []
   const listening = new Promise<string>((resolve) => {
     createInterface(child.stdout).on('line', (line) => {

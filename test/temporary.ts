@@ -14,14 +14,15 @@ export function temporaryFolder(before: () => unknown = () => {}): string {
   after(async () => {
     for (const end of ends.reverse()) await end()
     users.delete(folder)
-    rmSync(folder, { recursive: true, force: true })
+    // Whoever still writes there, as a server of another folder may, must not keep the rest from ending.
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
   })
   return folder
 }
 
-/** What uses a folder ends before that goes; where it is no temporary one, after the test, or the file, that asks. */
+/** What uses a folder ends before that goes; where it is in no temporary one, after the test, or the file, that asks. */
 export function endBefore(folder: string, end: () => unknown): void {
-  const ends = users.get(folder)
+  const [, ends] = [...users].find(([temporary]) => `${folder}/`.startsWith(`${temporary}/`)) ?? []
   if (ends) ends.push(end)
   else after(async () => void (await end()))
 }

@@ -6,22 +6,13 @@ import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { freePort } from '../free-port.ts'
-import { type ServerProcess, spawnServer } from '../process.ts'
+import { spawnServer } from '../process.ts'
 import { ask, newToken } from '../server.ts'
 import { newBlob } from '../signing.ts'
 import { temporaryFolder } from '../temporary.ts'
 import { lookaside } from './run.ts'
 
 const entry = join(import.meta.dirname, '../../src/lookaside.js')
-
-const running: ServerProcess[] = []
-after(() => Promise.all(running.map((server) => server.end('SIGKILL'))))
-
-async function serve(data: string, ...options: string[]): Promise<ServerProcess> {
-  const server = await spawnServer(data, ...options)
-  running.push(server)
-  return server
-}
 
 for (const workers of ['1', '2']) {
   test(`with ${workers} workers, a port that is taken is told of, and ends it with 3`, async (t) => {
@@ -41,7 +32,7 @@ for (const workers of ['1', '2']) {
 
   test(`with ${workers} workers, an upload under way is finished however often SIGTERM comes`, async () => {
     const data = temporaryFolder()
-    const server = await serve(data, '--workers', workers)
+    const server = await spawnServer(data, '--workers', workers)
     const token = await newToken(data, [{ action: 'admin' }])
     const blob = newBlob()
     const socket = connect(server.port, '127.0.0.1')
@@ -62,7 +53,7 @@ for (const workers of ['1', '2']) {
 
 test('a worker that dies is replaced, and nobody notices', async () => {
   const data = temporaryFolder()
-  const server = await serve(data, '--workers', '2')
+  const server = await spawnServer(data, '--workers', '2')
   const token = await newToken(data, [{ action: 'admin' }])
   assert.equal((await ask(server, 'POST', '/api/v1/signatures', { token, body: newBlob() })).status, 201)
   // The other one must have come so far as to take over.

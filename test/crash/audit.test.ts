@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import type { AuditRecord } from '../../src/storage/audit.ts'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
-import { type ServerProcess, spawnServer } from '../process.ts'
+import { spawnServer } from '../process.ts'
 import { ask, newToken } from '../server.ts'
 import { newBlob } from '../signing.ts'
 import { temporaryFolder } from '../temporary.ts'
@@ -10,10 +10,7 @@ import { temporaryFolder } from '../temporary.ts'
 test('a server killed among changes has each that it answered in the audit trail, with where it came from', async () => {
   const data = temporaryFolder()
   const token = await newToken(data, [{ action: 'admin' }])
-  let server: ServerProcess | undefined
-  after(() => server?.end('SIGKILL'))
   const running = await spawnServer(data)
-  server = running
   const answered: { uploaded: number[]; withdrawn: number[] } = { uploaded: [], withdrawn: [] }
   const enough = Promise.withResolvers<void>()
   let number = 0

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import { fsck } from '../../src/tree/fsck.ts'
@@ -32,7 +32,6 @@ interface Member {
 test(`three servers in a chain, killed at random ${kills} times, end equal`, async (t) => {
   const alice = newSigningKey(temporaryFolder(), 'alice')
   const members: Member[] = []
-  after(() => Promise.all(members.map(({ running }) => running?.end('SIGKILL'))))
   for (let index = 0; index < 3; index++) {
     const data = temporaryFolder()
     const port = await freePort()

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import { fsck } from '../../src/tree/fsck.ts'
 import { treeOf } from '../../src/tree/tree.ts'
@@ -20,7 +20,6 @@ test(`two servers started at once on a new folder, ${rounds} times, and under lo
   for (let round = 0; round < rounds; round++) {
     const data = join(folder, String(round))
     const servers: ServerProcess[] = []
-    after(() => Promise.all(servers.map((server) => server.end('SIGKILL'))))
     await Promise.all(
       [0, 1].map(async () => {
         // The private CA is made by one of them.

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { parseScope } from '../../src/access/principal.ts'
 import { spawnServer } from '../process.ts'
 import { ask, newToken, testServer } from '../server.ts'
@@ -82,7 +82,6 @@ test('the log says who signed, and holds no credentials even where it holds ever
   )
   const server = await spawnServer(join(folder, 'data'), '--config', config)
   end = () => server.end('SIGTERM')
-  after(() => server.end('SIGKILL'))
   const token = await newToken(join(folder, 'data'), [parseScope('push:**')])
   const wrong = basic('alice', `${secret}-wrong`)
   const hostile = basic('a\r\nb\u001b', secret)

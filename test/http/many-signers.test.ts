@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { formatLocation } from '../../src/reference/tree-path.ts'
 import { spawnServer } from '../process.ts'
 import { ask, newToken } from '../server.ts'
@@ -13,7 +13,6 @@ test('50 signers at once over two processes: each digest ends with exactly its s
   const data = temporaryFolder()
   const token = await newToken(data, [{ action: 'admin' }])
   const servers = await Promise.all([spawnServer(data), spawnServer(data)])
-  after(() => Promise.all(servers.map((server) => server.end('SIGKILL'))))
   const digests = Array.from({ length: 10 }, (_, index) => exampleDigest(String(index)))
   const wanted = new Map(digests.map((digest) => [digest, new Map<string, string>()]))
 

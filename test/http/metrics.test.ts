@@ -116,10 +116,9 @@ test('a key expires when it can no longer sign, whatever it was before', () => {
   for (const [timeline, expected] of states) assert.equal(expiryOf(timeline), expected)
 })
 
-test('with more processes a scrape has the numbers of all, also while one is being restarted', async (t) => {
+test('with more processes a scrape has the numbers of all, also while one is being restarted', async (_t) => {
   const data = temporaryFolder()
   const server = await spawnServer(data, '--workers', '3')
-  t.after(() => server.end('SIGKILL'))
   const up = async () => {
     // Connections to the one that is killed end.
     const metrics = await scrape(server).catch(() => new Map<string, number>())
