@@ -83,7 +83,7 @@ function signatureCell({ signature, kind }: Change, to: Links): Html {
 }
 
 function actorHeadings({ mayReadActors }: Reader): string[] {
-  return mayReadActors ? ['By'] : []
+  return mayReadActors ? ['Change by'] : []
 }
 
 function actorCells({ actor, reason }: Change, { mayReadActors }: Reader): Html[] {

@@ -69,7 +69,7 @@ async function answer(
   return html`<section aria-labelledby="answer" class="answer"><h2 id="answer">${badge(found.passed ? 'good' : 'bad', found.passed ? 'Passes' : 'Does not pass')} <span>${said(found.image)}</span></h2>
 ${facts([
   ['Digest', html`<a href="${site.to.digest(repository, digest)}"><code>${digest}</code></a>`],
-  ['Asked by', html`<code>${said(found.scope)}</code>`],
+  ['Part of the policy', html`<code>${said(found.scope)}</code>`],
   ['Signatures looked at', String(found.signatures)],
 ])}
 ${gateRequirements(found, site.to)}</section>`
@@ -87,7 +87,7 @@ async function choice(site: Site, gate: string, named: ImageReference): Promise<
     limit: offered,
   })
   if (!digests.length)
-    return html`<p><strong>Nothing here is signed as ${said(reference)}</strong>, so that it cannot pass. If the image has other names, give its digest: <code>NAME:TAG@DIGEST</code>.</p>`
+    return html`<p><strong>Nothing here is signed as ${said(reference)}</strong>, so that it cannot pass. A name without a registry means docker.io. If the image has other names, give its digest: <code>NAME:TAG@DIGEST</code>.</p>`
   return html`<section aria-labelledby="which"><h2 id="which">Which digest?</h2>
 <p>A tag moves, and only the registry knows where it is. These are signed as ${said(reference)}:</p>
 <ul class="plain">${digests.map(({ digest }: { digest: Digest }) => html`<li><a href="${to.gate(gate, { image: reference, digest })}">Ask about <code>${digest}</code></a></li>`)}</ul>

@@ -34,7 +34,7 @@ export async function digestTable(
   }
   return table(
     'Images by digest, what changed last first',
-    ['Digest', 'Signed as', 'Signatures', 'Changed'],
+    ['Digest', 'Signed as', 'Signatures', 'Changed here'],
     rows,
   )
 }

@@ -26,7 +26,7 @@ export function searchForm(to: Links, q = ''): Html {
   return html`<search>
 <form action="${to.search()}">
 <label for="q">Image, digest, key or signer</label>
-<div><input type="search" id="q" name="q" value="${printable(q)}" maxlength="512" required spellcheck="false" autocapitalize="off" autocomplete="off"><button>Search</button></div>
+<div><input type="search" id="q" name="q" value="${printable(q)}" maxlength="512" required spellcheck="false" autocapitalize="off" autocomplete="off" placeholder="registry.example.com/name:tag"><button>Search</button></div>
 </form>
 </search>`
 }

@@ -86,7 +86,7 @@ export function signer({ key, signer: named }: Pick<StoredSignature, 'key' | 'si
   if (key) return keyName({ userId: key.userId, fingerprint: key.primaryFingerprint }, to)
   if (!named) return html`it names no key`
   const text = named.unverifiedFingerprint ?? named.unverifiedKeyId
-  return html`it names the key <a class="quiet" href="${to.key(text)}">${fingerprint(text)}</a>, which anybody can write`
+  return html`it names the key <a class="quiet" href="${to.key(text)}">${fingerprint(text)}</a>, which is not known here: anybody can write that`
 }
 
 /**

@@ -28,7 +28,7 @@ export const search: View = async (site, request, reader) => {
   const others = reader.mayRead() ? [await ofNames(site, q, home ?? null), await ofSigners(site, q)] : []
   const found = [named, ...others].filter((each) => each !== null)
   const body = html`${searchForm(to, q)}
-${found.length ? found : html`<p><strong>Nothing is known here of ${said(q)}.</strong></p><p>Search for an image such as <code>registry.example.com/team/app:1.0</code>, a digest, the id or fingerprint of a key, or a part of a signer's name.</p>`}
+${found.length ? found : html`<p><strong>Nothing is known here of ${said(q)}.</strong></p><p>Search for an image such as <code>registry.example.com/team/app:1.0</code>, the beginning of a repository's name, a whole digest, the id or fingerprint of a key, or a part of a signer's name.</p>`}
 ${home instanceof Refusal && html`<p class="aside">${said(home.message)}.</p>`}`
   return { title: 'Search', section: 'search', body, q }
 }
@@ -56,10 +56,18 @@ async function ofImage(
     ...(reference !== undefined && { reference }),
     limit: maxShown,
   })
-  if (!digests.length && next === null) return null
-  return html`<section aria-labelledby="images"><h2 id="images">Signed as ${said(formatReference(image))}</h2>
+  if (!digests.length && next === null) return unsigned(site, repository, reference)
+  return html`<section aria-labelledby="images"><h2 id="images">${reference === undefined ? `Images of ${repository}` : html`Signed as ${said(reference)}`}</h2>
 ${digests.length ? await digestTable(site, repository, digests) : html`<p>None of what changed lately.</p>`}
 ${next !== null && html`<p><a href="${to.repository(repository, { reference, before: next })}">Look further back</a></p>`}</section>`
+}
+
+/** Of a tag that no signature names, at a repository that is there. */
+async function unsigned({ storage }: Site, repository: Repository, reference?: string): Promise<Html | null> {
+  if (reference === undefined) return null
+  const { digests, next } = await storage.digests({ repository, limit: 1 })
+  if (!digests.length && next === null) return null
+  return html`<p><strong>Nothing here is signed as ${said(reference)}.</strong> A name without a registry means docker.io.</p>`
 }
 
 /** Repositories whose names start as that of the image does, or as what was written. */
