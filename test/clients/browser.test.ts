@@ -183,6 +183,8 @@ test('who knows nothing finds out who signed an image and what production misses
   const text = await page.locator('main').innerText()
   assert.match(text, /Valid\s+vendor <vendor@example\.com>/)
   assert.match(text, /Does not pass\s+production/)
+  assert.match(text, /1 of 2 requirements are met\./)
+  assert.doesNotMatch(text, /No signature counts/)
   assert.match(text, /Missing: a signature by\s+security <security@example\.com>/)
   assert.match(text, /Passes\s+staging/)
   assert.deepEqual(faults, [])

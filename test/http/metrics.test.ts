@@ -116,7 +116,7 @@ test('a key expires when it can no longer sign, whatever it was before', () => {
   for (const [timeline, expected] of states) assert.equal(expiryOf(timeline), expected)
 })
 
-test('with more processes a scrape has the numbers of all, also while one is being restarted', async (_t) => {
+test('with more processes a scrape has the numbers of all, also while one is being restarted', async () => {
   const data = temporaryFolder()
   const server = await spawnServer(data, '--workers', '3')
   const up = async () => {

@@ -52,7 +52,7 @@ test('every answer has it, but those of slots', async () => {
   assert.equal(slot.headers['x-request-id'], undefined)
 })
 
-test('what the log says of a request has its id, who sent it and from where, and no secret, wherever it was put', async (_t) => {
+test('what the log says of a request has its id, who sent it and from where, and no secret, wherever it was put', async () => {
   const data = temporaryFolder()
   const logged = await spawnServer(data)
   const token = await newToken(data, [{ action: 'push', pattern: 'other/**' as never }])

@@ -9,7 +9,7 @@ import {
 import { Refusal } from '../../refusal.ts'
 import { requireRead } from '../authenticate.ts'
 import { gateRequirements } from './gate-answer.ts'
-import { digestTable } from './images.ts'
+import { digestTable, notSigned } from './images.ts'
 import { badge, facts, type Html, html, more, said } from './parts.ts'
 import { fromPath, parameter, type Site, type View } from './site.ts'
 
@@ -87,7 +87,7 @@ async function choice(site: Site, gate: string, named: ImageReference): Promise<
     limit: offered,
   })
   if (!digests.length)
-    return html`<p><strong>Nothing here is signed as ${said(reference)}</strong>, so that it cannot pass. A name without a registry means docker.io. If the image has other names, give its digest: <code>NAME:TAG@DIGEST</code>.</p>`
+    return html`${notSigned(reference)}<p>So it cannot pass. If the image has other names, give its digest: <code>NAME:TAG@DIGEST</code>.</p>`
   return html`<section aria-labelledby="which"><h2 id="which">Which digest?</h2>
 <p>A tag moves, and only the registry knows where it is. These are signed as ${said(reference)}:</p>
 <ul class="plain">${digests.map(({ digest }: { digest: Digest }) => html`<li><a href="${to.gate(gate, { image: reference, digest })}">Ask about <code>${digest}</code></a></li>`)}</ul>

@@ -39,6 +39,12 @@ export async function digestTable(
   )
 }
 
+/** Of an image that no signature names. Whoever left the registry out may not know which one that means. */
+export function notSigned(reference: string): Html {
+  const implied = reference.startsWith('docker.io/') && ' A name without a registry means docker.io.'
+  return html`<p><strong>Nothing here is signed as ${said(reference)}.</strong>${implied}</p>`
+}
+
 function lines(each: (Html | string)[]): Html {
   return html`<ul class="plain">${each.map((line) => html`<li>${line}</li>`)}</ul>`
 }

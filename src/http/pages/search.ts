@@ -3,7 +3,7 @@ import { formatReference, type ImageReference, parseReference } from '../../refe
 import { isRepository, type Repository } from '../../reference/repository.ts'
 import { Refusal } from '../../refusal.ts'
 import type { Reader } from '../authenticate.ts'
-import { digestTable } from './images.ts'
+import { digestTable, notSigned } from './images.ts'
 import { searchForm } from './layout.ts'
 import { keyIn } from './listings.ts'
 import { type Html, html, keyName, said } from './parts.ts'
@@ -67,7 +67,7 @@ async function unsigned({ storage }: Site, repository: Repository, reference?: s
   if (reference === undefined) return null
   const { digests, next } = await storage.digests({ repository, limit: 1 })
   if (!digests.length && next === null) return null
-  return html`<p><strong>Nothing here is signed as ${said(reference)}.</strong> A name without a registry means docker.io.</p>`
+  return notSigned(reference)
 }
 
 /** Repositories whose names start as that of the image does, or as what was written. */

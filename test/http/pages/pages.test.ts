@@ -125,10 +125,13 @@ test('a search leads to what was meant, however it was written', async () => {
   assert.deepEqual(await leadsTo(''), [303, '/'])
   for (const q of [exampleReference, 'registry.example.com/team/app', 'team/app', 'team'])
     assert.match(await page(server, `/search?q=${q}`), /href="\/repositories\/team\/app/, q)
-  assert.match(
-    await page(server, `/search?q=registry.example.com/team/app:9`),
-    /href="\/repositories\/team\/app"/,
-  )
+  const unsigned = await page(server, '/search?q=registry.example.com/team/app:9')
+  assert.match(unsigned, /href="\/repositories\/team\/app"/)
+  assert.match(unsigned, /signed as <bdi>registry\.example\.com\/team\/app:9</)
+  assert.doesNotMatch(unsigned, /docker\.io/)
+  const implied = await page(server, '/search?q=team/app:9')
+  assert.match(implied, /signed as <bdi>docker\.io\/team\/app:9<\/bdi>\.<\/strong> A name without a registry/)
+  assert.doesNotMatch(await page(server, '/search?q=team/app'), /docker\.io/)
   assert.match(await page(server, '/search?q=nobody'), /Nothing is known here/)
 })
 
