@@ -44,9 +44,8 @@ export async function startAttacked(
   variables: Record<string, string> = {},
   sign: (tag: number, digest: string) => Buffer = (_, digest) => newBlob({ digest }),
 ): Promise<Attacked> {
-  const data = temporaryFolder(() => server?.end('SIGKILL'))
-  let server: ServerProcess | undefined
-  server = await spawnServerIn(variables, data, '--tls', 'auto', ...options)
+  const data = temporaryFolder()
+  const server = await spawnServerIn(variables, data, '--tls', 'auto', ...options)
   const { process: child, port, log } = server
   const ca = readFileSync(join(data, 'tls/ca.crt'))
   const token: Attacked['token'] = (...scopes) => newToken(data, scopes.map(parseScope))

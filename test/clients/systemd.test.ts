@@ -77,6 +77,8 @@ test('systemd starts the unit of a package that npm installed, knows when it ans
     (await exec('systemctl', 'show', '--property=Result', '--value', 'lookaside')).trim(),
     'success',
   )
+  // Where systemd lets it, the compiled program is kept.
+  assert.notEqual(await exec('ls', '/var/cache/lookaside'), '')
   await asUser('restore', '/var/lib/lookaside/backup')
   await exec('systemctl', 'start', 'lookaside')
   assert.equal((await exec('systemctl', 'is-active', 'lookaside')).trim(), 'active')

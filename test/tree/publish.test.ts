@@ -29,10 +29,7 @@ interface Publisher {
 
 /** A data folder, and servers on it that publish a directory. */
 async function publisher(directory?: string): Promise<Publisher> {
-  const folder = temporaryFolder(async () => {
-    await server?.end('SIGKILL')
-    await storage.close()
-  })
+  const folder = temporaryFolder(() => storage.close())
   const data = join(folder, 'data')
   const published = directory ?? join(folder, 'sites/published')
   const configuration = join(folder, 'lookaside.yaml')
@@ -46,12 +43,11 @@ async function publisher(directory?: string): Promise<Publisher> {
   )
   const token = await newToken(data, [{ action: 'admin' }])
   const storage = openSqlite({ dataFolder: data })
-  let server: ServerProcess | undefined
   return {
     data,
     directory: published,
     storage,
-    start: async () => (server = await spawnServer(data, '--config', configuration)),
+    start: () => spawnServer(data, '--config', configuration),
     async upload(to, image, body = newBlob({ digest: digestOf(image) })) {
       const answer = await ask(to, 'POST', '/api/v1/signatures', { token, body })
       assert.equal(answer.status, 201)
