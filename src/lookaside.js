@@ -16,11 +16,27 @@ if (!process.env.NODE_COMPILE_CACHE && XDG_CACHE_HOME) {
   if ((await isOurs(XDG_CACHE_HOME)) && (await isOurs(folder))) process.env.NODE_COMPILE_CACHE = folder
 }
 if (process.env.NODE_COMPILE_CACHE) enableCompileCache()
-// The space for new objects stays small: a layer that passes through is garbage at once, and need not fill memory first.
-const { setFlagsFromString } = await import('node:v8')
-setFlagsFromString('--semi-space-growth-factor=1')
+if (process.argv[2] === 'serve') restartForServing()
 const { main } = await import('./app/main.ts')
 await main(process.argv)
+
+/**
+ * Once, as the same process: V8 takes these options at its start only. Workers inherit them; what was given to node
+ * by hand comes behind and counts.
+ */
+function restartForServing() {
+  const options = [
+    // There is a process for each processor. Threads that mark for it would take turns with it there: 4 ms each, four of them.
+    '--no-concurrent-marking',
+    // Room for what the connections of a moment need: it is garbage before it counts as old.
+    '--min-semi-space-size=4',
+    // And no more: a layer that passes through is garbage at once, and need not fill memory first.
+    '--semi-space-growth-factor=1',
+  ]
+  if (process.execArgv.includes(options[0])) return
+  const rest = [...process.execArgv, ...process.argv.slice(1)]
+  process.execve(process.execPath, [process.execPath, ...options, ...rest], process.env)
+}
 
 /**
  * Whether a folder is there, or can be made, that this user alone may write. One at a time: to make all that are missing

@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { after, type TestContext } from 'node:test'
 import { connect, type TLSSocket } from 'node:tls'
 import { Worker } from 'node:worker_threads'
-import type { Action } from '../../src/access/principal.ts'
-import { parseScope } from '../../src/access/principal.ts'
+import { type Action, parseScope } from '../../src/access/principal.ts'
+import { halves, moveTo } from '../apart.ts'
 import { type ServerProcess, spawnServerIn } from '../process.ts'
 import { type Answer, ask, newToken } from '../server.ts'
 import { exampleDigest, newBlob } from '../signing.ts'
@@ -39,13 +39,18 @@ export interface Attacked {
   end(): Promise<void>
 }
 
+/** With `APART` the server has half of the processors for itself: attackers come from other machines. */
+const apart = process.env.APART ? halves() : null
+
 export async function startAttacked(
   options: string[] = [],
   variables: Record<string, string> = {},
   sign: (tag: number, digest: string) => Buffer = (_, digest) => newBlob({ digest }),
 ): Promise<Attacked> {
   const data = temporaryFolder()
+  if (apart) moveTo(apart.server)
   const server = await spawnServerIn(variables, data, '--tls', 'auto', ...options)
+  if (apart) moveTo(apart.others)
   const { process: child, port, log } = server
   const ca = readFileSync(join(data, 'tls/ca.crt'))
   const token: Attacked['token'] = (...scopes) => newToken(data, scopes.map(parseScope))
@@ -80,7 +85,7 @@ export async function startAttacked(
       return { now, peak }
     },
     async whileReading(t, what, attack) {
-      const end = startReading({ port, ca, expected })
+      const end = startReading({ port, ca, expected, apart: apart !== null })
       const result = await attack().finally(async () => {
         const { wrong, kept, fresh } = await end()
         assert.deepEqual(wrong, [])
@@ -145,6 +150,7 @@ function startReading(workerData: {
   port: number
   ca: Uint8Array
   expected: Expected[]
+  apart: boolean
 }): () => Promise<Measured> {
   const worker = new Worker(new URL('./reader.ts', import.meta.url), { workerData })
   after(() => worker.terminate())

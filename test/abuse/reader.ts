@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { Agent, type RequestOptions, request } from 'node:https'
 import { setTimeout as wait } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
+import { goFirst } from '../apart.ts'
 
 /** What is to be answered. */
 export interface Expected {
@@ -18,7 +19,13 @@ export interface Measured {
   fresh: number[]
 }
 
-const { port, ca, expected } = workerData as { port: number; ca: Uint8Array; expected: Expected[] }
+const { port, ca, expected, apart } = workerData as {
+  port: number
+  ca: Uint8Array
+  expected: Expected[]
+  apart: boolean
+}
+if (apart) goFirst()
 
 /** As a client does it, some hundred times a second; every twentieth time with a connection of its own. */
 const pauseMilliseconds = 5

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -107,6 +116,22 @@ test('whatever the umask, nobody else can write what is stored, and only the own
   child.kill('SIGTERM')
   for (const name of readdirSync(data)) assert.equal(statSync(join(data, name)).mode & 0o022, 0, name)
   assert.equal(statSync(join(data, 'lookaside.db')).mode & 0o077, 0)
+})
+
+test('what serves has its options of V8, in the process that was started and in its workers', async () => {
+  const { process: child, log, end } = await spawnServer(temporaryFolder(), '--workers', '2')
+  const worker = log.find(({ msg }) => msg === 'listening')?.pid
+  assert.notEqual(worker, child.pid)
+  for (const pid of [child.pid, worker]) {
+    const [, ...given] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+    const options = given.slice(0, given.indexOf(entry))
+    assert.deepEqual(options, [
+      '--no-concurrent-marking',
+      '--min-semi-space-size=4',
+      '--semi-space-growth-factor=1',
+    ])
+  }
+  assert.equal(await end('SIGTERM'), 0)
 })
 
 test('the compiled program is kept where nobody else can write, and needs no such place', async () => {
