@@ -1,6 +1,9 @@
 /** `npm run test:abuse` holds 10,000. */
 export const connections = Number(process.env.CONNECTIONS ?? 300)
 
+/** How often a list of attacks is gone through; `npm run test:abuse`: 10 times. Few reads have no 99th percentile. */
+export const times = Number(process.env.TIMES ?? 1)
+
 /** With few of them nobody waits until a server with its defaults loses patience. */
 export const patience: Record<string, string> =
   connections < 1000 ? { LOOKASIDE_UPLOADS_STALL_SECONDS: '2' } : {}

@@ -7,7 +7,7 @@ import { exampleDigest, newBlob } from '../signing.ts'
 import { startAttacked } from './attacked.ts'
 import { manyTimes } from './connections.ts'
 
-/** `npm run test:abuse` guesses 20,000 times. */
+/** `npm run test:abuse` guesses 100,000 times. */
 const guesses = Number(process.env.GUESSES ?? 400)
 
 /** What somebody is told in full in a minute (src/http/sign-in-failures.ts), and what the trail has room for. */

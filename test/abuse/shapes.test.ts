@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { answersIn, receive } from './answers.ts'
 import { startAttacked } from './attacked.ts'
 import { collidingIntegers } from './colliding.ts'
-import { manyTimes } from './connections.ts'
+import { manyTimes, times } from './connections.ts'
 
 const hex = 'a'.repeat(64)
 const long = (text: string, size: number) => text.repeat(Math.ceil(size / text.length)).slice(0, size)
@@ -121,9 +121,9 @@ test('requests of every shape are answered below 500, and cost the server no mem
   attacked.memory()
   const statuses: Record<string, number> = {}
   const wrong: string[] = []
-  await attacked.whileReading(t, `${all.length} odd requests`, () =>
-    manyTimes(all.length, async (index) => {
-      const { target = '', headers = '' } = all[index] ?? {}
+  await attacked.whileReading(t, `${times * all.length} odd requests`, () =>
+    manyTimes(times * all.length, async (index) => {
+      const { target = '', headers = '' } = all[index % all.length] ?? {}
       const socket = await attacked.open(index)
       socket.write(`GET ${target} HTTP/1.1\r\nHost: x\r\n${headers}Connection: close\r\n\r\n`)
       const { answers, rest } = answersIn(await receive(socket))

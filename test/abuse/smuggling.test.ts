@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import type { TLSSocket } from 'node:tls'
 import { answersIn, receive } from './answers.ts'
 import { type Attacked, startAttacked } from './attacked.ts'
+import { manyTimes, times } from './connections.ts'
 import { type Attack, attacks, heads, next, tails, whatIsWrong } from './smuggling.ts'
 
 /** Connections at once: most of what is sent is answered at once, the rest when it is too late. */
@@ -30,12 +31,14 @@ test('no request is answered twice, none that lies in a body is answered, and no
     counts.set(statuses, (counts.get(statuses) ?? 0) + 1)
   }
 
-  const left = [...all, ...all].entries()
-  const worker = async () => {
-    for (const [index, one] of left) await attack(one, index >= all.length)
-  }
-  await attacked.whileReading(t, `${2 * all.length} attacks`, () =>
-    Promise.all(Array.from({ length: atOnce }, worker)),
+  // Each at one go, then each in pieces.
+  const count = 2 * times * all.length
+  await attacked.whileReading(t, `${count} attacks`, () =>
+    manyTimes(
+      count,
+      (index) => attack(all[index % all.length] as Attack, Math.floor(index / all.length) % 2 === 1),
+      atOnce,
+    ),
   )
   assert.deepEqual(wrong, [])
   // Enough are taken for the rest to mean something.
