@@ -9,6 +9,10 @@ export interface Catalog {
    * whose name starts so.
    */
   repositories(query: { start?: string; after?: string; limit: number }): Promise<CatalogRepository[]>
+  /** Those with that anywhere in their name, in the same order, among the first 10,000. */
+  repositoriesWith(part: string, limit: number): Promise<CatalogRepository[]>
+  /** Digests that start so, in their order: those that have, or had, a signature anywhere. */
+  digestsFrom(start: string, limit: number): Promise<Digest[]>
   /** Digests at a repository, what changed last first, with those of which nothing is served any more. */
   digests(query: CatalogQuery): Promise<CatalogPage>
   /** What the log says of one signature, the latest first, from the one before the change `before`. */

@@ -19,6 +19,26 @@ export function catalogContract(name: string, open: (clock?: () => number) => Op
       assert.deepEqual(await namesOf({ start: 'team/app', after: 'team/app', limit: 10 }), ['team/app-2'])
       assert.deepEqual(await namesOf({ start: 'none', limit: 10 }), [])
       assert.equal((await storage.repositories({ limit: 1 }))[0]?.changed, 1_700_000_000)
+      const namesWith = async (part: string, limit = 10) =>
+        (await storage.repositoriesWith(part, limit)).map(({ name }) => name)
+      assert.deepEqual(await namesWith('app'), ['team/app', 'team/app-2'])
+      assert.deepEqual(await namesWith('e', 2), ['other', 'team/app'])
+      assert.deepEqual(await namesWith('view'), [])
+      assert.deepEqual(await namesWith('%'), [])
+    })
+
+    test('digests come by their start, each once', async () => {
+      const { storage } = open()
+      for (const [repository, letter] of [
+        ['team/app', 'a'],
+        ['other', 'a'],
+        ['team/app', 'b'],
+      ] as const)
+        await storage.append(newSignature({ home: home(repository, digest(letter)) }))
+      assert.deepEqual(await storage.digestsFrom('sha256:aaaaaa', 10), [digest('a')])
+      assert.deepEqual(await storage.digestsFrom('sha256:', 10), [digest('a'), digest('b')])
+      assert.deepEqual(await storage.digestsFrom('sha256:', 1), [digest('a')])
+      assert.deepEqual(await storage.digestsFrom('sha256:c', 10), [])
     })
 
     test('digests come with what changed last before the others, those without signatures too', async () => {

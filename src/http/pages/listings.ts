@@ -1,3 +1,4 @@
+import { stateAt } from '../../openpgp/key-state.ts'
 import { parseDigest } from '../../reference/digest.ts'
 import { Refusal } from '../../refusal.ts'
 import type { Query, StoredSignature } from '../../storage/storage.ts'
@@ -8,6 +9,7 @@ import {
   fingerprint,
   type Html,
   html,
+  keyBadge,
   more,
   said,
   shortDigest,
@@ -31,6 +33,7 @@ export const keyPage: View = async (site, request, reader) => {
   if (key === null) throw new Refusal('not-found', 'There is no such key: it takes an id or a fingerprint')
   const keyring = await storage.keyring()
   const known = keyring.filter(({ keyId, fingerprint }) => fingerprint === key || keyId === key)
+  const states = known.map(({ timeline }) => stateAt(timeline, site.clock() / 1000))
   const siblings = keyring.filter((each) => isSibling(each, known, key))
   const { signatures, next } = await storage.list(queryOf(request, { key }))
   const body = html`
@@ -41,6 +44,12 @@ ${facts([
     known.length
       ? html`<ul class="plain">${known.map(({ userId }) => html`<li>${userId === null ? 'a key without a user id' : said(userId)}</li>`)}</ul>`
       : 'This server does not know the key: what names it may be by anybody.',
+  ],
+  [
+    'State',
+    known.length
+      ? html`<ul class="plain">${states.map((state) => html`<li>${keyBadge(state)}</li>`)}</ul>`
+      : null,
   ],
   [
     'Of one certificate with',

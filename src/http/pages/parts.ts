@@ -1,4 +1,5 @@
 import { html } from 'hono/html'
+import type { KeyState } from '../../openpgp/key-state.ts'
 import type { VerdictName } from '../../openpgp/verdict.ts'
 import type { KeyName } from '../../policy/report.ts'
 import { printable } from '../../printable.ts'
@@ -75,6 +76,18 @@ export function badge(kind: keyof typeof marks, word: string): Html {
 export function verdictBadge(verdict: VerdictName): Html {
   const [kind, word] = verdictWords[verdict]
   return badge(kind, word)
+}
+
+const stateWords: Record<KeyState, [kind: 'good' | 'bad', word: string]> = {
+  good: ['good', 'Good'],
+  revoked: ['bad', 'Revoked'],
+  'not-signing-key': ['bad', 'Not a signing key'],
+  'not-made-yet': ['bad', 'Dated ahead'],
+  'key-expired': ['bad', 'Expired'],
+}
+
+export function keyBadge(state: KeyState): Html {
+  return badge(...stateWords[state])
 }
 
 export function verdictSentence(verdict: VerdictName): string {

@@ -1,4 +1,4 @@
-import { isDigest } from '../../reference/digest.ts'
+import { type Digest, isDigest } from '../../reference/digest.ts'
 import { formatReference, type ImageReference, parseReference } from '../../reference/reference.ts'
 import { isRepository, type Repository } from '../../reference/repository.ts'
 import { Refusal } from '../../refusal.ts'
@@ -25,10 +25,15 @@ export const search: View = async (site, request, reader) => {
   const home = image && site.gates.repositoryOf(image)
   if (image?.digest && home && !(home instanceof Refusal)) return { location: to.digest(home, image.digest) }
   const named = image && home && !(home instanceof Refusal) ? await ofImage(site, image, home, reader) : null
-  const others = reader.mayRead() ? [await ofNames(site, q, home ?? null), await ofSigners(site, q)] : []
+  const digests = reader.mayRead() ? await startingSo(site, q) : []
+  const [only] = digests
+  const others = reader.mayRead()
+    ? [await ofNames(site, q, home ?? null), digestList(site, digests), await ofSigners(site, q)]
+    : []
   const found = [named, ...others].filter((each) => each !== null)
+  if (only && digests.length + found.length === 2) return { location: to.allAt(only) }
   const body = html`${searchForm(to, q)}
-${found.length ? found : html`<p><strong>Nothing is known here of ${said(q)}.</strong></p><p>Search for an image such as <code>registry.example.com/team/app:1.0</code>, the beginning of a repository's name, a whole digest, the id or fingerprint of a key, or a part of a signer's name.</p>`}
+${found.length ? found : html`<p><strong>Nothing is known here of ${said(q)}.</strong></p><p>Search for an image such as <code>registry.example.com/team/app:1.0</code>, a part of a repository's name, a digest or the beginning of one, the id or fingerprint of a key, or a part of a signer's name.</p>`}
 ${home instanceof Refusal && html`<p class="aside">${said(home.message)}.</p>`}`
   return { title: 'Search', section: 'search', body, q }
 }
@@ -70,7 +75,25 @@ async function unsigned({ storage }: Site, repository: Repository, reference?: s
   return notSigned(reference)
 }
 
-/** Repositories whose names start as that of the image does, or as what was written. */
+/** Digests that start as what was written, as pages shorten them and as tools do; at least this many digits of it. */
+const leastDigits = 6
+
+async function startingSo({ storage }: Site, q: string): Promise<Digest[]> {
+  const written = new RegExp(
+    `^(?:(sha256|sha384|sha512):)?([0-9a-f]{${leastDigits},})(?:…|\\.\\.\\.)?$`,
+  ).exec(q)
+  if (!written) return []
+  const [, algorithm = 'sha256', digits] = written
+  return storage.digestsFrom(`${algorithm}:${digits}`, maxShown)
+}
+
+function digestList({ to }: Site, digests: readonly Digest[]): Html | null {
+  if (!digests.length) return null
+  return html`<section aria-labelledby="digests"><h2 id="digests">Digests</h2>
+<ul class="plain">${digests.map((digest) => html`<li><a href="${to.allAt(digest)}"><code>${digest}</code></a></li>`)}</ul></section>`
+}
+
+/** Repositories whose names start as that of the image does, or have what was written in them. */
 async function ofNames(
   { storage, to }: Site,
   q: string,
@@ -84,10 +107,19 @@ async function ofNames(
   const found: Repository[] = []
   for (const start of starts)
     for (const { name } of await storage.repositories({ start, limit: maxShown })) found.push(name)
+  const isWhole = found.length >= maxShown
+  if (!isWhole && isRepository(written))
+    for (const { name } of await storage.repositoriesWith(written, maxShown)) found.push(name)
   if (!found.length) return null
   return html`<section aria-labelledby="names"><h2 id="names">Repositories</h2>
 <ul class="plain">${[...new Set(found)].map((name) => html`<li><a href="${to.repository(name)}">${name}</a></li>`)}</ul>
-${found.length >= maxShown && html`<p><a href="${to.repositories({ start: [...starts].at(-1) })}">All that start so</a></p>`}</section>`
+${isWhole && html`<p><a href="${to.repositories({ start: [...starts].at(-1) })}">All that start so</a></p>`}</section>`
+}
+
+/** As short ids are written. Of the keys that are known here, nobody else's can be meant by one. */
+function endsSo({ fingerprint }: { fingerprint: string }, wanted: string): boolean {
+  const hex = wanted.replace(/\s+/g, '').replace(/^0x/, '')
+  return /^[0-9a-f]{8,}$/.test(hex) && fingerprint.toLowerCase().endsWith(hex)
 }
 
 /** Those whose keys this server knows: what a signature itself says of its signer proves nothing. */
@@ -95,7 +127,7 @@ async function ofSigners({ storage, to }: Site, q: string): Promise<Html | null>
   const wanted = q.toLowerCase()
   const found = new Map(
     (await storage.keyring())
-      .filter(({ userId }) => userId?.toLowerCase().includes(wanted))
+      .filter((key) => key.userId?.toLowerCase().includes(wanted) || endsSo(key, wanted))
       .map((key) => [key.primaryFingerprint, key]),
   )
   if (!found.size) return null

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { ServedRegistry } from '../../config/config.ts'
 import { Refusal } from '../../refusal.ts'
+import type { Catalog } from '../../storage/catalog.ts'
 import type { Sources } from '../../storage/sources.ts'
 import type { Reading } from '../../storage/storage.ts'
 import type { Verdicts } from '../../storage/verdicts.ts'
@@ -10,10 +11,7 @@ import type { Page } from './layout.ts'
 import type { Links } from './links.ts'
 
 export interface SiteOptions {
-  storage: Pick<
-    Reading,
-    'head' | 'changesAfter' | 'find' | 'list' | 'repositories' | 'digests' | 'changesOf' | 'unserved'
-  > &
+  storage: Pick<Reading, 'head' | 'changesAfter' | 'find' | 'list' | keyof Catalog> &
     Pick<Verdicts, 'keyring'> &
     Pick<Sources, 'sources'>
   readers: Readers

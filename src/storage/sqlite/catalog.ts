@@ -1,3 +1,4 @@
+import type { Digest } from '../../reference/digest.ts'
 import { formatReference, parseReference } from '../../reference/reference.ts'
 import type { CatalogDigest, CatalogPage, CatalogQuery, CatalogRepository } from '../catalog.ts'
 import type { Change } from '../storage.ts'
@@ -7,7 +8,10 @@ import { type ChangeRow, changeColumns, changeJoins } from './rows.ts'
 /** A page ends where so many digests were looked at, however few claims named the image: readers must not wait for it. */
 const maxExamined = 500
 
-/** Sorts behind every character of a name. */
+/** Of how many repositories the name is looked at for a part of it: the page waits some milliseconds for them. */
+const maxNamesExamined = 10_000
+
+/** Sorts behind every character of a name and of a digest. */
 const last = '~'
 
 /** Claims are stored as they were written: Docker Hub alone has more than one spelling of a name. */
@@ -28,6 +32,14 @@ export function prepareCatalog(db: Connection) {
     `SELECT name, changed FROM places WHERE name > ? AND name >= ? AND name < ? AND kind = 'repository'
      ORDER BY name LIMIT ?`,
   )
+  const repositoriesWith = db.prepare(
+    `SELECT name, changed FROM
+       (SELECT name, changed FROM places WHERE name > '' AND kind = 'repository' ORDER BY name LIMIT ?)
+     WHERE instr(name, ?) > 0 LIMIT ?`,
+  )
+  const digestsFrom = db
+    .prepare('SELECT DISTINCT digest FROM locations WHERE digest >= ? AND digest < ? ORDER BY digest LIMIT ?')
+    .pluck()
   const digests = db.prepare(
     `SELECT l.id, l.digest, l.changed, l.version,
        (SELECT count(*) FROM slots WHERE location = l.id AND leaves IS NULL) AS signatures
@@ -57,6 +69,11 @@ export function prepareCatalog(db: Connection) {
   return {
     repositories: ({ start = '', after = '', limit }: { start?: string; after?: string; limit: number }) =>
       repositories.all(after, start, start + last, limit) as CatalogRepository[],
+
+    repositoriesWith: (part: string, limit: number) =>
+      repositoriesWith.all(maxNamesExamined, part, limit) as CatalogRepository[],
+
+    digestsFrom: (start: string, limit: number) => digestsFrom.all(start, start + last, limit) as Digest[],
 
     digests({ repository, reference, before = Number.MAX_SAFE_INTEGER, limit }: CatalogQuery): CatalogPage {
       const found: CatalogDigest[] = []

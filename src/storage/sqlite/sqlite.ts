@@ -142,6 +142,8 @@ function storeOn(
     changesAfter: async (seq, limit) => reads.changesAfter(seq, limit),
     changesWithBlobs: async (seq, limit, maxBytes) => feed.changesWithBlobs(seq, limit, maxBytes),
     repositories: async (query) => catalog.repositories(query),
+    repositoriesWith: async (part, limit) => catalog.repositoriesWith(part, limit),
+    digestsFrom: async (start, limit) => catalog.digestsFrom(start, limit),
     digests: async (query) => catalog.digests(query),
     changesOf: async (signature, before, limit) => catalog.changesOf(signature, before, limit),
     unserved: async (repository, digest, limit) => catalog.unserved(repository, digest, limit),

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import type { KeyState } from '../../../src/openpgp/key-state.ts'
 import { packetTag } from '../../../src/openpgp/packets.ts'
+import { openSqlite } from '../../../src/storage/sqlite/sqlite.ts'
 import { literal, mpi, onePass, packet, signature } from '../../openpgp/write.ts'
 import { ask, testServer } from '../../server.ts'
 import { claimOf, exampleDigest, exampleReference, newBlob } from '../../signing.ts'
@@ -123,7 +125,9 @@ test('a search leads to what was meant, however it was written', async () => {
   assert.deepEqual(await leadsTo(`${'ABCD '.repeat(10)}`), [303, `/keys/${'ABCD'.repeat(10)}`])
   assert.deepEqual(await leadsTo(`${exampleReference}@${digest}`), [303, `/repositories/team/app@${digest}`])
   assert.deepEqual(await leadsTo(''), [303, '/'])
-  for (const q of [exampleReference, 'registry.example.com/team/app', 'team/app', 'team'])
+  assert.deepEqual(await leadsTo(`${digest.slice(0, 23)}…`), [303, `/digests/${digest}`])
+  assert.deepEqual(await leadsTo(digest.slice(7, 19)), [303, `/digests/${digest}`])
+  for (const q of [exampleReference, 'registry.example.com/team/app', 'team/app', 'team', 'app', 'am/ap'])
     assert.match(await page(server, `/search?q=${q}`), /href="\/repositories\/team\/app/, q)
   const unsigned = await page(server, '/search?q=registry.example.com/team/app:9')
   assert.match(unsigned, /href="\/repositories\/team\/app"/)
@@ -133,6 +137,32 @@ test('a search leads to what was meant, however it was written', async () => {
   assert.match(implied, /signed as <bdi>docker\.io\/team\/app:9<\/bdi>\.<\/strong> A name without a registry/)
   assert.doesNotMatch(await page(server, '/search?q=team/app'), /docker\.io/)
   assert.match(await page(server, '/search?q=nobody'), /Nothing is known here/)
+})
+
+test('a key that is known here is found by the end of its fingerprint, and its page says what state it is in', async () => {
+  const server = await testServer()
+  const storage = openSqlite({ dataFolder: server.data })
+  const since = (state: KeyState) => [{ from: 0, state }]
+  const states = { good: 'Good', revoked: 'Revoked', 'key-expired': 'Expired' } as const
+  const keys = Object.keys(states).map((state, at) => {
+    const fingerprint = `${at}C`.repeat(20)
+    return {
+      fingerprint,
+      keyId: fingerprint.slice(-16),
+      primaryFingerprint: fingerprint,
+      userId: `Signer ${at}`,
+      timeline: since(state as KeyState),
+    }
+  })
+  await storage.setKeyring(keys)
+  await storage.close()
+  for (const [at, word] of Object.values(states).entries()) {
+    const fingerprint = `${at}C`.repeat(20)
+    assert.match(await page(server, `/keys/${fingerprint}`), new RegExp(`State</dt>.*?</span> ${word}<`))
+    const found = await page(server, `/search?q=0x${fingerprint.slice(-8).toLowerCase()}`)
+    assert.ok(found.includes(`<bdi>Signer ${at}</bdi>`))
+  }
+  assert.match(await page(server, '/search?q=0c0c0c1c'), /Nothing is known here/)
 })
 
 test('long lists come in pages, and each thing is on one of them', async () => {
