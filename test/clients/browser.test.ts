@@ -133,6 +133,9 @@ async function open(
 const themes = ['light', 'dark'] as const
 const widths = [390, 1440]
 
+/** WCAG 2.2, 1.4.10: nothing is to be scrolled sideways for. */
+const narrowest = 320
+
 suite('in both themes, on a phone and on a desk', () => {
   for (const [name, path] of Object.entries(pages))
     test(`${name} is accessible, fits, and nothing in it runs`, async () => {
@@ -154,6 +157,8 @@ suite('in both themes, on a phone and on a desk', () => {
           const { violations } = (await page.evaluate('axe.run()')) as { violations: Violation[] }
           assert.deepEqual(violations.map(inShort), [])
         }
+      await page.setViewportSize({ width: narrowest, height: 900 })
+      assert.equal(await page.evaluate('document.documentElement.scrollWidth'), narrowest)
       assert.equal(await page.locator('h1').count(), 1)
       assert.doesNotMatch(await page.title(), /owned/)
       assert.deepEqual(faults, [])
