@@ -26,12 +26,12 @@ export const search: View = async (site, request, reader) => {
   if (image?.digest && home && !(home instanceof Refusal)) return { location: to.digest(home, image.digest) }
   const named = image && home && !(home instanceof Refusal) ? await ofImage(site, image, home, reader) : null
   const digests = reader.mayRead() ? await startingSo(site, q) : []
-  const [only] = digests
+  const [first] = digests
   const others = reader.mayRead()
     ? [await ofNames(site, q, home ?? null), digestList(site, digests), await ofSigners(site, q)]
     : []
   const found = [named, ...others].filter((each) => each !== null)
-  if (only && digests.length + found.length === 2) return { location: to.allAt(only) }
+  if (first && digests.length === 1 && found.length === 1) return { location: to.allAt(first) }
   const body = html`${searchForm(to, q)}
 ${found.length ? found : html`<p><strong>Nothing is known here of ${said(q)}.</strong></p><p>Search for an image such as <code>registry.example.com/team/app:1.0</code>, a part of a repository's name, a digest or the beginning of one, the id or fingerprint of a key, or a part of a signer's name.</p>`}
 ${home instanceof Refusal && html`<p class="aside">${said(home.message)}.</p>`}`
@@ -75,16 +75,12 @@ async function unsigned({ storage }: Site, repository: Repository, reference?: s
   return notSigned(reference)
 }
 
-/** Digests that start as what was written, as pages shorten them and as tools do; at least this many digits of it. */
-const leastDigits = 6
+/** As pages shorten a digest, and tools do: six digits of it or more. */
+const startOfDigest = /^(?:(sha256|sha384|sha512):)?([0-9a-f]{6,})(?:…|\.\.\.)?$/
 
 async function startingSo({ storage }: Site, q: string): Promise<Digest[]> {
-  const written = new RegExp(
-    `^(?:(sha256|sha384|sha512):)?([0-9a-f]{${leastDigits},})(?:…|\\.\\.\\.)?$`,
-  ).exec(q)
-  if (!written) return []
-  const [, algorithm = 'sha256', digits] = written
-  return storage.digestsFrom(`${algorithm}:${digits}`, maxShown)
+  const [written, algorithm = 'sha256', digits] = startOfDigest.exec(q) ?? []
+  return written ? storage.digestsFrom(`${algorithm}:${digits}`, maxShown) : []
 }
 
 function digestList({ to }: Site, digests: readonly Digest[]): Html | null {
