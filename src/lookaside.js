@@ -7,6 +7,7 @@ if (Number(process.versions.node.split('.')[0]) < oldest) {
   )
   process.exit(2)
 }
+if (process.argv[2] === 'serve') restartForServing()
 // Compiled once, everything starts sooner: threads and workers too, which go by the variable. What is in that folder is
 // run, so it is none that others can write, as one in /tmp would be.
 const { enableCompileCache } = await import('node:module')
@@ -16,7 +17,6 @@ if (!process.env.NODE_COMPILE_CACHE && XDG_CACHE_HOME) {
   if ((await isOurs(XDG_CACHE_HOME)) && (await isOurs(folder))) process.env.NODE_COMPILE_CACHE = folder
 }
 if (process.env.NODE_COMPILE_CACHE) enableCompileCache()
-if (process.argv[2] === 'serve') restartForServing()
 const { main } = await import('./app/main.ts')
 await main(process.argv)
 

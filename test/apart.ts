@@ -40,20 +40,16 @@ export function moveTo(processors: string): void {
 /**
  * Has the thread that calls run as soon as it can go on, before all others on its processor; not what it starts. Its
  * times are then those of who is asked, as seen from a machine of its own.
- * @returns false where only root may do that
+ * @returns what ends that; null where only root may do it, or nobody can
  */
-export function goFirst(): boolean {
-  const thread = readlinkSync('/proc/thread-self').split('/').at(-1) as string
+export function goFirst(): (() => void) | null {
   try {
-    execFileSync('chrt', ['--fifo', '--reset-on-fork', '--pid', '1', thread], { stdio: 'ignore' })
-    return true
+    const thread = readlinkSync('/proc/thread-self').split('/').at(-1) as string
+    const schedule = (policy: string, priority: string) =>
+      execFileSync('chrt', ['--reset-on-fork', policy, '--pid', priority, thread], { stdio: 'ignore' })
+    schedule('--fifo', '1')
+    return () => void schedule('--other', '0')
   } catch {
-    return false
+    return null
   }
-}
-
-/** The end of `goFirst`. */
-export function goWithOthers(): void {
-  const thread = readlinkSync('/proc/thread-self').split('/').at(-1) as string
-  execFileSync('chrt', ['--other', '--pid', '0', thread], { stdio: 'ignore' })
 }

@@ -85,7 +85,7 @@ export async function startAttacked(
       return { now, peak }
     },
     async whileReading(t, what, attack) {
-      const end = startReading({ port, ca, expected, apart: apart !== null })
+      const end = startReading({ port, ca, expected })
       const result = await attack().finally(async () => {
         const { wrong, kept, fresh } = await end()
         assert.deepEqual(wrong, [])
@@ -150,7 +150,6 @@ function startReading(workerData: {
   port: number
   ca: Uint8Array
   expected: Expected[]
-  apart: boolean
 }): () => Promise<Measured> {
   const worker = new Worker(new URL('./reader.ts', import.meta.url), { workerData })
   after(() => worker.terminate())

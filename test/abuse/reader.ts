@@ -19,13 +19,8 @@ export interface Measured {
   fresh: number[]
 }
 
-const { port, ca, expected, apart } = workerData as {
-  port: number
-  ca: Uint8Array
-  expected: Expected[]
-  apart: boolean
-}
-if (apart) goFirst()
+const { port, ca, expected } = workerData as { port: number; ca: Uint8Array; expected: Expected[] }
+if (process.env.APART) goFirst()
 
 /** As a client does it, some hundred times a second; every twentieth time with a connection of its own. */
 const pauseMilliseconds = 5

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
-import { goFirst, goWithOthers, halves, moveTo } from '../apart.ts'
+import { goFirst, halves, moveTo } from '../apart.ts'
 import { percentilesOf, type Sample } from './compare.ts'
 import { open, readSlot, readsOfImage, trusting } from './connection.ts'
 import { measureLoad } from './load.ts'
@@ -37,14 +37,14 @@ export const flood: Benchmark = {
         name: server.name,
         measure: (seconds: number) => measure(server, seconds),
       }))
-      const isFirst = apart !== null && goFirst()
+      const goWithOthers = apart && goFirst()
       const what = `${comers} at once connect (a new session), read 3 times and close`
       const whose = `times are those of reads of one client who stays connected, ${pauseMilliseconds} ms apart`
       const where = apart
-        ? `servers have ${apart.server.split(',').length} of the processors to themselves${isFirst ? ', and who stays goes before who comes on the others' : ''}`
+        ? `servers have ${apart.server.split(',').length} of the processors to themselves${goWithOthers ? ', and who stays goes before who comes on the others' : ''}`
         : 'all share the processors'
       await compareAndSay(settings, `Flood: ${title}; ${what}; ${whose}; ${where}`, 'clients', subjects)
-      if (isFirst) goWithOthers()
+      goWithOthers?.()
     }).finally(() => apart && moveTo(`${apart.server},${apart.others}`))
   },
 }

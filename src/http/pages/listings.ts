@@ -28,12 +28,11 @@ const maxBytes = 2 * 1024 * 1024
 /** What a key has signed, by its id or fingerprint. */
 export const keyPage: View = async (site, request, reader) => {
   requireRead(reader)
-  const { storage, to } = site
+  const { storage, clock, to } = site
   const key = keyIn(fromPath(request, 'key'))
   if (key === null) throw new Refusal('not-found', 'There is no such key: it takes an id or a fingerprint')
   const keyring = await storage.keyring()
   const known = keyring.filter(({ keyId, fingerprint }) => fingerprint === key || keyId === key)
-  const states = known.map(({ timeline }) => stateAt(timeline, site.clock() / 1000))
   const siblings = keyring.filter((each) => isSibling(each, known, key))
   const { signatures, next } = await storage.list(queryOf(request, { key }))
   const body = html`
@@ -42,14 +41,8 @@ ${facts([
   [
     'Whose',
     known.length
-      ? html`<ul class="plain">${known.map(({ userId }) => html`<li>${userId === null ? 'a key without a user id' : said(userId)}</li>`)}</ul>`
+      ? html`<ul class="plain">${known.map(({ userId, timeline }) => html`<li>${userId === null ? 'a key without a user id' : said(userId)} ${keyBadge(stateAt(timeline, clock() / 1000))}</li>`)}</ul>`
       : 'This server does not know the key: what names it may be by anybody.',
-  ],
-  [
-    'State',
-    known.length
-      ? html`<ul class="plain">${states.map((state) => html`<li>${keyBadge(state)}</li>`)}</ul>`
-      : null,
   ],
   [
     'Of one certificate with',

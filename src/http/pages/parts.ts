@@ -78,16 +78,9 @@ export function verdictBadge(verdict: VerdictName): Html {
   return badge(kind, word)
 }
 
-const stateWords: Record<KeyState, [kind: 'good' | 'bad', word: string]> = {
-  good: ['good', 'Good'],
-  revoked: ['bad', 'Revoked'],
-  'not-signing-key': ['bad', 'Not a signing key'],
-  'not-made-yet': ['bad', 'Dated ahead'],
-  'key-expired': ['bad', 'Expired'],
-}
-
 export function keyBadge(state: KeyState): Html {
-  return badge(...stateWords[state])
+  if (state === 'good') return badge('good', 'Good key')
+  return state === 'not-made-yet' ? badge('bad', 'Key dated ahead') : verdictBadge(state)
 }
 
 export function verdictSentence(verdict: VerdictName): string {

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import type { KeyState } from '../../../src/openpgp/key-state.ts'
 import { packetTag } from '../../../src/openpgp/packets.ts'
 import { openSqlite } from '../../../src/storage/sqlite/sqlite.ts'
+import type { KeyringKey } from '../../../src/storage/verdicts.ts'
 import { literal, mpi, onePass, packet, signature } from '../../openpgp/write.ts'
 import { ask, testServer } from '../../server.ts'
 import { claimOf, exampleDigest, exampleReference, newBlob } from '../../signing.ts'
+import { always, key } from '../../storage/judged.ts'
 import { temporaryFolder } from '../../temporary.ts'
 import { upload, withdraw } from '../withdrawing.ts'
 import { get, page } from './browse.ts'
@@ -142,25 +143,17 @@ test('a search leads to what was meant, however it was written', async () => {
 test('a key that is known here is found by the end of its fingerprint, and its page says what state it is in', async () => {
   const server = await testServer()
   const storage = openSqlite({ dataFolder: server.data })
-  const since = (state: KeyState) => [{ from: 0, state }]
-  const states = { good: 'Good', revoked: 'Revoked', 'key-expired': 'Expired' } as const
-  const keys = Object.keys(states).map((state, at) => {
-    const fingerprint = `${at}C`.repeat(20)
-    return {
-      fingerprint,
-      keyId: fingerprint.slice(-16),
-      primaryFingerprint: fingerprint,
-      userId: `Signer ${at}`,
-      timeline: since(state as KeyState),
-    }
-  })
+  const keys = [key('A'), key('B', always('revoked')), key('C', always('key-expired'))]
   await storage.setKeyring(keys)
   await storage.close()
-  for (const [at, word] of Object.values(states).entries()) {
-    const fingerprint = `${at}C`.repeat(20)
-    assert.match(await page(server, `/keys/${fingerprint}`), new RegExp(`State</dt>.*?</span> ${word}<`))
+  for (const [at, words] of ['Good key', 'Key revoked', 'Key expired'].entries()) {
+    const { fingerprint, userId } = keys[at] as KeyringKey
+    assert.match(
+      await page(server, `/keys/${fingerprint}`),
+      new RegExp(`${userId}</bdi>.*?</span> ${words}<`),
+    )
     const found = await page(server, `/search?q=0x${fingerprint.slice(-8).toLowerCase()}`)
-    assert.ok(found.includes(`<bdi>Signer ${at}</bdi>`))
+    assert.ok(found.includes(`<bdi>${userId}</bdi>`))
   }
   assert.match(await page(server, '/search?q=0c0c0c1c'), /Nothing is known here/)
 })
