@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // Plain JavaScript, so that a Node too old for the rest can still say so. The oldest supported is in package.json.
 var oldest = 24
-if (Number(process.versions.node.split('.')[0]) < oldest) {
+var major = Number(process.versions.node.split('.')[0])
+if (major < oldest) {
   console.error(
     `lookaside needs Node ${oldest} or newer; this is ${process.version} (from a checkout, npm ci brings one)`,
   )
@@ -25,13 +26,14 @@ await main(process.argv)
  * by hand comes behind and counts.
  */
 function restartForServing() {
+  // The newest that knows them: with an option that it does not know Node does not start.
+  if (major > 26) return
   const options = [
     // There is a process for each processor. Threads that mark for it would take turns with it there: 4 ms each, four of them.
     '--no-concurrent-marking',
-    // Room for what the connections of a moment need: it is garbage before it counts as old.
-    '--min-semi-space-size=4',
-    // And no more: a layer that passes through is garbage at once, and need not fill memory first.
-    '--semi-space-growth-factor=1',
+    // Node accounts for some 100 KiB of each TLS connection, outside the heap. V8 would mark all of the heap at every
+    // 64 MiB of that, which is every six hundred new connections; with this, when all together has grown by a third.
+    '--external-memory-accounted-in-global-limit',
   ]
   if (process.execArgv.includes(options[0])) return
   const rest = [...process.execArgv, ...process.argv.slice(1)]
