@@ -113,6 +113,9 @@ const plain = /^(?:\/[A-Za-z0-9_@=:-][A-Za-z0-9_.@=:-]*)+$/
 /** RFC 3986 `pchar` without escapes, and the slash. It leaves out `%`, so that decoding twice changes nothing. */
 const unescaped = /^[A-Za-z0-9\-._~!$&'()*+,;=:@/]*$/
 
+/** `.` or `..` as a component. */
+const climbing = /\/\.\.?(?:\/|$)/
+
 /**
  * The path a request names: decoded, without the leading slash, doubled slashes made one, a trailing slash kept.
  * `rawUrl` is the request target as received, in origin or absolute form (RFC 9112, 3.2), query included.
@@ -127,9 +130,7 @@ export function normaliseUrlPath(rawUrl: string): string | null {
   const escaped = origin === null ? target : target.slice(origin[0].length) || '/'
   if (!escaped.startsWith('/')) return null
   const path = decodeEscapes(escaped)
-  if (path === null || !unescaped.test(path)) return null
-  const components = path.split('/')
-  if (components.some((component) => component === '.' || component === '..')) return null
+  if (path === null || !unescaped.test(path) || climbing.test(path)) return null
   return path.replace(/\/+/g, '/').slice(1)
 }
 
