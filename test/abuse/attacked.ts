@@ -85,7 +85,7 @@ export async function startAttacked(
       return { now, peak }
     },
     async whileReading(t, what, attack) {
-      const end = startReading({ port, ca, expected })
+      const end = await startReading({ port, ca, expected })
       const result = await attack().finally(async () => {
         const { wrong, kept, fresh } = await end()
         assert.deepEqual(wrong, [])
@@ -145,14 +145,15 @@ async function fill(
   return expected
 }
 
-/** Starts to read in a thread of its own, so that what this one does is not in the figures; ends with these. */
-function startReading(workerData: {
+/** Reads in a thread of its own, so that what this one does is not in the figures; ends with these. */
+async function startReading(workerData: {
   port: number
   ca: Uint8Array
   expected: Expected[]
-}): () => Promise<Measured> {
+}): Promise<() => Promise<Measured>> {
   const worker = new Worker(new URL('./reader.ts', import.meta.url), { workerData })
   after(() => worker.terminate())
+  await once(worker, 'message')
   const measured = once(worker, 'message')
   return async () => {
     worker.postMessage('end')

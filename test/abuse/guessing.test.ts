@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { mintToken, tokenRandomBytes } from '../../src/access/token.ts'
+import type { AuditPage, AuditRecord } from '../../src/storage/audit.ts'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import { exampleDigest, newBlob } from '../signing.ts'
 import { startAttacked } from './attacked.ts'
@@ -65,8 +66,12 @@ test(`${guesses} guesses at tokens are soon told nothing, leave little behind, a
   assert.ok(told <= perMinute * windows, `${told} lines of the log`)
   await attacked.end()
   const storage = openSqlite({ dataFolder: attacked.data })
-  const { records } = await storage.audit({ limit: 1000, newestFirst: false })
-  const refused = records.filter(({ event }) => event.endsWith('refused'))
+  const refused: AuditRecord[] = []
+  for (let after: number | null | undefined; after !== null; ) {
+    const page: AuditPage = await storage.audit({ limit: 1000, ...(after ? { after } : {}) })
+    refused.push(...page.records.filter(({ event }) => event.endsWith('refused')))
+    after = page.next
+  }
   assert.ok(refused.length > 0 && refused.length <= maxRecords * windows, `${refused.length} records`)
   assert.equal(
     refused.reduce((sum, { count }) => sum + count, 0),
