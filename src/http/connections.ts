@@ -132,11 +132,23 @@ export function refuseGarbage(error: Error & { code?: string }, socket: Socket):
   if (unheard) return void socket.destroy()
   if (refused.has(socket)) return
   refused.add(socket)
+  stopReading(socket)
   behindAnswers(socket, () => {
     const response = unread.get(socket)
     const isAnswered = response?.headersSent && !response.req.complete
     endWith(socket, isAnswered ? '' : lastWord(error))
   })
+}
+
+/**
+ * What still comes is taken, so that the client gets to its answer, and is given to nobody: Node's parser would make an error
+ * of each piece.
+ */
+function stopReading(socket: Socket): void {
+  const readers = socket.listeners('data') as ((data: Buffer) => void)[]
+  // The parser reads from the connection itself until somebody else listens.
+  socket.on('data', () => {})
+  for (const reader of readers) socket.off('data', reader)
 }
 
 /** Calls back when all requests that came whole are answered; the one that is still coming is not waited for. */

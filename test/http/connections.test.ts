@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { test } from 'node:test'
+import { rawServer, refuseGarbage } from '../../src/http/connections.ts'
 import { ask, testServer } from '../server.ts'
 import { exampleDigest, newBlob } from '../signing.ts'
 import { basic, extensionObject, extensionPath, putObject } from './extension-client.ts'
@@ -67,6 +68,22 @@ test('who sends all of a body that is too large before it reads is answered all 
     assert.match(received, /^HTTP\/1\.1 413 /)
     assert.match(received, /\r\nHTTP\/1\.1 200 |}HTTP\/1\.1 200 /)
   }
+})
+
+test('who goes on behind what cannot be read is told so, and no piece of it is an error again', async (t) => {
+  const limits = { tls: null, stallSeconds: 1, isPatient: () => false }
+  const server = rawServer(limits, (_, response) => response.end())
+  t.after(() => server.close())
+  let errors = 0
+  server.on('clientError', (error, socket) => {
+    errors++
+    refuseGarbage(error, socket as Socket)
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const socket = await open((server.address() as AddressInfo).port)
+  socket.write(`GET /${'a'.repeat(4_000_000)} HTTP/1.1\r\n\r\n`)
+  assert.match(await receive(socket), /^HTTP\/1\.1 400 /)
+  assert.equal(errors, 1)
 })
 
 test('what is not HTTP behind a request is told so behind its answer, and what goes wrong with a body only once', async () => {
