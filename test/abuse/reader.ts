@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
-import { connect, type TLSSocket } from 'node:tls'
 import { parentPort, workerData } from 'node:worker_threads'
 import { goFirst } from '../apart.ts'
-import { answersIn } from './answers.ts'
+import { type Connection, open, trusting } from '../bench/connection.ts'
 
 /** What is to be answered. */
 export interface Expected {
@@ -34,51 +33,30 @@ let ended = false
 parentPort?.once('message', () => {
   ended = true
 })
-let kept = open()
-for (let count = 0; count < warming; count++) await readOne(count, kept)
+const trusted = trusting(Buffer.from(ca).toString())
+const kept = await open(port, trusted)
+for (let count = 0; count < warming; count++) await read(kept, count)
 parentPort?.postMessage('ready')
 for (let count = 0; !ended || measured.fresh.length === 0; count++) {
   const isFresh = count % everySoMany === everySoMany - 1
   const start = performance.now()
-  if (isFresh) {
-    const socket = open()
-    await readOne(count, socket)
-    socket.destroy()
-  } else {
-    // The server may end it where it likes, as between any two requests.
-    if (kept.destroyed) kept = open()
-    await readOne(count, kept)
-  }
+  const connection = isFresh ? await open(port, trusted) : kept
+  await read(connection, count)
   measured[isFresh ? 'fresh' : 'kept'].push(performance.now() - start)
+  if (isFresh) await connection.close()
   await wait(pauseMilliseconds)
 }
-kept.destroy()
+await kept.close()
 parentPort?.postMessage(measured)
 
-function open(): TLSSocket {
-  const socket = connect({ host: '127.0.0.1', port, ca: Buffer.from(ca) })
-  return socket.setNoDelay().on('error', () => {})
-}
-
-async function readOne(count: number, socket: TLSSocket): Promise<void> {
+async function read(connection: Connection, count: number): Promise<void> {
   const { path, status, sha256 } = expected[count % expected.length] as Expected
-  const answer = await read(socket, path)
-  if (answer !== `${status} ${sha256}`) measured.wrong.push(`${path}: ${answer}`)
+  const request = `GET ${path} HTTP/1.1\r\nHost: x\r\nUser-Agent: Go-http-client/1.1\r\n\r\n`
+  const answer = await connection.ask(request).catch(String)
+  const said = typeof answer === 'string' ? answer : `${answer.status} ${sha256Of(answer.body)}`
+  if (said !== `${status} ${sha256}`) measured.wrong.push(`${path}: ${said}`)
 }
 
-/** Status and SHA-256 of the answer, or what came instead of one. */
-function read(socket: TLSSocket, path: string): Promise<string> {
-  const { promise, resolve } = Promise.withResolvers<string>()
-  let received = Buffer.alloc(0)
-  const closed = () => resolve(`${received.length} bytes, and the end`)
-  const come = (chunk: Buffer) => {
-    received = Buffer.concat([received, chunk])
-    const { answers, rest } = answersIn(received)
-    const [{ status, body } = { status: 0, body: '' }] = answers
-    if (rest && status) resolve(`${status}, and more`)
-    else if (status) resolve(`${status} ${createHash('sha256').update(body, 'latin1').digest('hex')}`)
-  }
-  socket.on('data', come).once('close', closed)
-  socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nUser-Agent: Go-http-client/1.1\r\n\r\n`)
-  return promise.finally(() => socket.off('data', come).off('close', closed))
+function sha256Of(octets: string): string {
+  return createHash('sha256').update(octets, 'latin1').digest('hex')
 }

@@ -1,10 +1,16 @@
 import { once } from 'node:events'
 import { connect, createSecureContext, type SecureContext } from 'node:tls'
 
+export interface Answer {
+  status: number
+  /** Octets as Latin-1. */
+  body: string
+}
+
 /** A client's connection that costs the client little: one request at a time, and answers that have a length. */
 export interface Connection {
-  /** Sends the bytes of a request; returns the status of its answer when that is whole. */
-  ask(request: string | Uint8Array): Promise<number>
+  /** Sends the bytes of a request; returns its answer when that is whole. Fails where the connection is closed instead. */
+  ask(request: string | Uint8Array): Promise<Answer>
   /** Ends the connection and waits until the other side has too. */
   close(): Promise<void>
 }
@@ -18,7 +24,7 @@ export async function open(port: number, secureContext: SecureContext): Promise<
   await once(socket, 'secureConnect')
   socket.setNoDelay(true)
   let received = ''
-  let answered: { resolve(status: number): void; reject(error: Error): void } | null = null
+  let answered: { resolve(answer: Answer): void; reject(error: Error): void } | null = null
   socket.setEncoding('latin1')
   socket.on('data', (chunk: string) => {
     received += chunk
@@ -26,9 +32,9 @@ export async function open(port: number, secureContext: SecureContext): Promise<
     if (end < 0) return
     const length = Number(/\r\ncontent-length: *(\d+)/i.exec(received)?.[1])
     if (received.length < end + 4 + length) return
-    const status = Number(received.slice(9, 12))
+    const answer = { status: Number(received.slice(9, 12)), body: received.slice(end + 4) }
     received = ''
-    answered?.resolve(status)
+    answered?.resolve(answer)
   })
   socket.on('error', (error) => answered?.reject(error))
   const closed = new Error('The connection was closed')
@@ -67,6 +73,6 @@ export function uploadOf(blob: Uint8Array, token: string): Buffer {
   return Buffer.concat([Buffer.from(`${head}Content-Length: ${blob.length}\r\n\r\n`), blob])
 }
 
-export function expectStatus(status: number | undefined, wanted: number): void {
-  if (status !== wanted) throw new Error(`The server answered ${status}, not ${wanted}`)
+export function expectStatus(answer: Answer | undefined, wanted: number): void {
+  if (answer?.status !== wanted) throw new Error(`The server answered ${answer?.status}, not ${wanted}`)
 }
