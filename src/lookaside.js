@@ -32,7 +32,7 @@ function restartForServing() {
     // There is a process for each processor. Threads that mark for it would take turns with it there: 4 ms each, four of them.
     '--no-concurrent-marking',
     // Node accounts for some 100 KiB of each TLS connection, outside the heap. V8 would mark all of the heap at every
-    // 64 MiB of that, which is every six hundred new connections; with this, when all together has grown by a third.
+    // 64 MiB of that, which is every six hundred new connections; with this, as it does for what is in the heap.
     '--external-memory-accounted-in-global-limit',
   ]
   if (process.execArgv.includes(options[0])) return
