@@ -8,6 +8,7 @@ import {
 } from 'node:http'
 import { createServer as createTlsServer, type ServerOptions as TlsServerOptions } from 'node:https'
 import type { Socket } from 'node:net'
+import { oneHandshakeATurn } from './handshakes.ts'
 import { problem, problemType } from './problem.ts'
 
 /** A client that shakes hands or sends headers slower than this is cut off. */
@@ -59,7 +60,10 @@ export function rawServer(
     listener(request, response)
   }
   const server = tls
-    ? createTlsServer({ ...limits, handshakeTimeout: firstWordMilliseconds, ...tls }, limited)
+    ? oneHandshakeATurn(
+        createTlsServer({ ...limits, handshakeTimeout: firstWordMilliseconds, ...tls }, limited),
+        firstWordMilliseconds,
+      )
     : createServer(limits, limited)
   server.timeout = stuckMilliseconds
   return server

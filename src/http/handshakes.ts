@@ -1,0 +1,35 @@
+import type { Server } from 'node:https'
+import type { Socket } from 'node:net'
+
+/**
+ * Has TLS connections made one in each turn of the event loop, in the order in which clients began to speak. A handshake
+ * is a millisecond of work: beside fifty that come at once, who reads over a connection that is there waits for one.
+ * @param silentMilliseconds how long a client may say nothing before it is cut off; the handshake has a time of its own
+ */
+export function oneHandshakeATurn(server: Server, silentMilliseconds: number): Server {
+  const [begin] = server.listeners('connection') as [(socket: Socket) => void]
+  const waiting: Socket[] = []
+  let isTaken = false
+  const next = () => {
+    const socket = waiting.shift()
+    isTaken = socket !== undefined
+    if (!socket) return
+    // Node has closed those that ended without a word.
+    if (!socket.destroyed) begin.call(server, socket)
+    setImmediate(next)
+  }
+  server.off('connection', begin).on('connection', (socket: Socket) => {
+    // Nobody is told of whom no TLS connection was made; without a listener an error would end the process.
+    socket.on('error', () => {})
+    const cutOff = () => socket.destroy()
+    socket.setTimeout(silentMilliseconds, cutOff)
+    socket.once('readable', () => {
+      socket.off('timeout', cutOff).setTimeout(0)
+      waiting.push(socket)
+      if (isTaken) return
+      isTaken = true
+      setImmediate(next)
+    })
+  })
+  return server
+}
