@@ -1,4 +1,5 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { giveWay } from '../give-way.ts'
 import { Refusal } from '../refusal.ts'
 import { openSqlite } from '../storage/sqlite/sqlite.ts'
 import { followOperatorTrust } from '../trust/operator.ts'
@@ -19,6 +20,7 @@ import { withdrawals } from './withdraw.ts'
 const lookMilliseconds = 1000
 
 /** The admission thread: OpenPGP work and commits happen here, off the thread that answers readers. */
+giveWay('admission')
 const port = parentPort as MessagePort
 const { dataFolder, rules, trust: settings, graceSeconds } = workerData as AdmissionThreadData
 const storage = openSqlite({ dataFolder })

@@ -1,5 +1,6 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import type { MirrorConfig } from '../config/config.ts'
+import { giveWay } from '../give-way.ts'
 import { openSqlite } from '../storage/sqlite/sqlite.ts'
 import { followOperatorTrust } from '../trust/operator.ts'
 import { sourceName } from './destination.ts'
@@ -11,6 +12,7 @@ import type { MirrorsThreadData } from './thread.ts'
 import { oneLine } from './trouble.ts'
 
 /** The thread of the mirrors: what they fetch is read and admitted here. The trouble of one is none of the others. */
+giveWay('admission')
 const port = parentPort as MessagePort
 const {
   dataFolder,

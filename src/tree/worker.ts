@@ -1,8 +1,6 @@
-import { readlinkSync } from 'node:fs'
-import { constants, setPriority } from 'node:os'
-import { basename } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { giveWay } from '../give-way.ts'
 import { openSqlite } from '../storage/sqlite/sqlite.ts'
 import { keepTree, type Surroundings } from './keep.ts'
 import type { ProjectorThreadData } from './thread.ts'
@@ -33,17 +31,7 @@ const surroundings: Surroundings = {
   tell: (message) => port.postMessage(message),
 }
 
-/**
- * Readers and uploads come first where there is more to do than the machine can. Linux gives threads priorities of their
- * own (setpriority(2)); another system has no such file, and nothing is changed there.
- */
-function giveWay(): void {
-  try {
-    setPriority(Number(basename(readlinkSync('/proc/thread-self'))), constants.priority.PRIORITY_BELOW_NORMAL)
-  } catch {}
-}
-
-giveWay()
+giveWay('tree')
 const storage = openSqlite({ dataFolder })
 await keepTree(storage, { dataFolder, directory }, surroundings)
 await storage.close()

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
  * not import each other. `lookaside.js` is the entry and imports `app` alone; `index.ts` is the library.
  */
 const layers = [
-  ['refusal', 'printable'],
+  ['refusal', 'printable', 'give-way'],
   ['reference'],
   ['claim', 'openpgp', 'access'],
   ['signature'],

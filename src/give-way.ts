@@ -1,0 +1,19 @@
+import { readlinkSync } from 'node:fs'
+import { setPriority } from 'node:os'
+import { basename } from 'node:path'
+
+/**
+ * By how much (nice(2), up to 19) a thread comes after those that answer readers: what signers and mirrors bring, and after
+ * it the trees. On a processor that readers have all work for they have a thirtieth, and a seventieth.
+ */
+const niceness = { admission: 15, tree: 19 }
+
+/**
+ * Has the thread that calls come after others where there is more to do than the machine can. Linux gives threads
+ * priorities of their own (setpriority(2)); another system has no such file, and nothing is changed there.
+ */
+export function giveWay(as: keyof typeof niceness): void {
+  try {
+    setPriority(Number(basename(readlinkSync('/proc/thread-self'))), niceness[as])
+  } catch {}
+}
