@@ -1,10 +1,11 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import type { GateDemands } from '../policy/demands.ts'
 import { Refusal, type RefusalCode } from '../refusal.ts'
 import type { AuditEntry, AuditTrail } from '../storage/audit.ts'
 import type { TrustSettings } from '../trust/operator.ts'
 import type { AdmissionRules, Admit, Admitted, Upload } from './admit.ts'
-import type { AskGate, GateAnswer, GateQuestion } from './gates.ts'
+import type { GateAnswer, GateQuestion, Gates } from './gates.ts'
 import { measurePace } from './pace.ts'
 import { fairQueue } from './queue.ts'
 import type { Withdrawals } from './withdraw.ts'
@@ -28,6 +29,7 @@ export interface AdmissionNews {
 export type AdmissionWork =
   | { kind: 'admit'; upload: Upload }
   | { kind: 'ask'; question: GateQuestion }
+  | { kind: 'demands'; gate: string }
   | { kind: 'record'; entries: readonly AuditEntry[] }
   | { kind: 'probe' }
   | {
@@ -40,6 +42,7 @@ export type AdmissionRequest = readonly (AdmissionWork & { number: number })[] |
 export type AdmissionResult =
   | Admitted
   | GateAnswer
+  | GateDemands
   | AdmissionHealth
   | Awaited<ReturnType<Withdrawals[keyof Withdrawals]>>
 
@@ -83,7 +86,7 @@ export interface AdmissionThread {
   /** @throws Refusal every refusal of admission, and busy */
   admit: Admit
   /** @throws Refusal every refusal of a gate, and busy */
-  ask: AskGate
+  gates: Gates
   /** @throws Refusal every refusal of them, and busy */
   withdrawals: Withdrawals
   /** Commits are made on the thread, those of the audit trail too. */
@@ -233,7 +236,10 @@ export function startAdmission(
     admit,
     probe: () => order({ kind: 'probe' }),
     depth: () => ({ waiting: queue.size, underWay: uploads }),
-    ask: (question) => questions.add(() => order({ kind: 'ask', question })),
+    gates: {
+      ask: (question) => questions.add(() => order({ kind: 'ask', question })),
+      demands: (gate) => questions.add(() => order({ kind: 'demands', gate })),
+    },
     withdrawals: {
       withdraw: (work) => order({ kind: 'withdraw', order: work }),
       reinstate: (work) => order({ kind: 'reinstate', order: work }),

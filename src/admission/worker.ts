@@ -82,7 +82,7 @@ keeping = keeping.then(() => step(() => true))
 await keeping
 keepVerdicts()
 const admit = admission(storage, rules, trust.current)
-const ask = gateKeeper(storage, rules.registries, trust.current)
+const gates = gateKeeper(storage, rules.registries, trust.current)
 const { withdraw, reinstate, ban, unban } = withdrawals(storage, admit, graceSeconds)
 
 function carryOut(work: AdmissionWork): Promise<AdmissionResult> {
@@ -90,7 +90,9 @@ function carryOut(work: AdmissionWork): Promise<AdmissionResult> {
     case 'admit':
       return admit(work.upload)
     case 'ask':
-      return ask(work.question)
+      return gates.ask(work.question)
+    case 'demands':
+      return gates.demands(work.gate)
     case 'record':
       return storage.record(work.entries)
     case 'probe':

@@ -109,7 +109,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       issuers,
       clients: await certificateClients(config.clients, Date.now),
       gates: {
-        ask: admitting.ask,
+        ...admitting.gates,
         repositoryOf: (image) => repositoryOf(image, rules.registries),
         names: Object.keys(config.gates),
       },

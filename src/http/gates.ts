@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import type { AskGate } from '../admission/gates.ts'
+import type { Gates } from '../admission/gates.ts'
 import { verdictNames } from '../openpgp/verdict.ts'
 import { parseDigest } from '../reference/digest.ts'
 import { type ImageReference, identityOf, parseReference } from '../reference/reference.ts'
@@ -9,8 +9,7 @@ import { type Readers, requireRead } from './authenticate.ts'
 import { Nullable } from './document.ts'
 import type { App } from './server.ts'
 
-export interface GatesOptions {
-  ask: AskGate
+export interface GatesOptions extends Gates {
   readers: Readers
   /** Where the signatures of an image are kept, or why nowhere here. */
   repositoryOf(image: ImageReference): Repository | Refusal
@@ -63,7 +62,10 @@ const GateDocument = Type.Object({
 })
 
 /** Does an image pass a gate: 200 either way, and `passed` says it. */
-export function gateRoutes(app: App, { ask, readers, repositoryOf }: GatesOptions): void {
+export function gateRoutes(
+  app: App,
+  { ask, readers, repositoryOf }: Pick<GatesOptions, 'ask' | 'readers' | 'repositoryOf'>,
+): void {
   app.get(
     '/api/v1/gates/:name',
     {

@@ -1,5 +1,8 @@
+import { formatReference } from '../reference/reference.ts'
+import type { Demand } from './demands.ts'
 import type { TrialReason } from './evaluate.ts'
 import { formatKeyName, type RequirementReport, type TrialReport } from './report.ts'
+import type { SignedIdentity } from './signed-identity.ts'
 
 /** Why a requirement is not met. */
 export function reasonInWords({ type, reason, by, atLeast }: RequirementReport): string {
@@ -69,4 +72,36 @@ export function signerInWords({
 /** A time of a report. */
 export function inUtc(rfc3339: string | null): string {
   return (rfc3339 ?? 'at no known time').replace('.000Z', 'Z')
+}
+
+/** What a requirement asks; the keys follow, where it names some. */
+export function demandInWords({ type, signatures }: Demand): string {
+  if (type === 'insecureAcceptAnything') return 'Anything is accepted.'
+  if (type === 'reject') return 'Every image is rejected.'
+  if (!signatures) return `${type}, which is not supported here: no image passes.`
+  const { atLeast, keys, otherKeys } = signatures
+  const count = keys.length + otherKeys
+  const wanted = atLeast === 1 ? 'A signature' : `Signatures by ${atLeast} keys`
+  if (count < atLeast)
+    return `${wanted}, and ${count || 'none'} of those named can sign now: no image passes.`
+  if (count === 1) return 'A signature by'
+  return atLeast === 1 ? 'A signature by one of' : `Signatures by ${atLeast} of`
+}
+
+/** Which names claims may have, where it is not what one would expect: the name that is asked for. */
+export function identityInWords(identity: SignedIdentity): string | null {
+  switch (identity.type) {
+    case 'matchRepoDigestOrExact':
+      return null
+    case 'matchExact':
+      return 'The claim must name exactly what is asked for.'
+    case 'matchRepository':
+      return 'The claim may name any tag of the repository.'
+    case 'exactReference':
+      return `The claim must name ${formatReference(identity.reference)}, whatever is asked for.`
+    case 'exactRepository':
+      return `The claim must name some tag of ${identity.name}, whatever is asked for.`
+    case 'remapIdentity':
+      return `Below ${identity.prefix} the claim must have ${identity.signedPrefix} in place of that.`
+  }
 }

@@ -45,7 +45,7 @@ async function routesOfApi(): Promise<string[]> {
     trail: { note: never, close: never },
     issuers: { knows: () => false, signIn: never, close: never },
     withdrawals: { withdraw: never, reinstate: never, ban: never, unban: never },
-    gates: { ask: never, repositoryOf: () => assert.fail(), names: [] },
+    gates: { ask: never, demands: never, repositoryOf: () => assert.fail(), names: [] },
     setup: { registries: undefined, ca: async () => null },
     clients: () => null,
     observed: {

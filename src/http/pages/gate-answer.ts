@@ -1,12 +1,10 @@
 import type { GateAnswer } from '../../admission/gates.ts'
+import { maxKeysNamed } from '../../policy/demands.ts'
 import type { KeyName, RequirementReport } from '../../policy/report.ts'
 import { reasonInWords, trialInWords } from '../../policy/report-words.ts'
 import type { Digest } from '../../reference/digest.ts'
 import type { Links } from './links.ts'
 import { badge, type Html, html, keyName, said, time } from './parts.ts'
-
-/** Of hundreds of keys a person reads the first ones. */
-const maxKeysNamed = 10
 
 /** In short: passes or not, and who is missing. */
 export function gateOutcome(

@@ -9,6 +9,7 @@ import {
 import { Refusal } from '../../refusal.ts'
 import { requireRead } from '../authenticate.ts'
 import { gateRequirements } from './gate-answer.ts'
+import { gateDemands } from './gate-demands.ts'
 import { digestTable, notSigned } from './images.ts'
 import { badge, facts, type Html, html, more, said } from './parts.ts'
 import { fromPath, parameter, type Site, type View } from './site.ts'
@@ -39,7 +40,8 @@ export const gate: View = async (site, request, reader) => {
   if (!site.gates.names.includes(name)) throw new Refusal('not-found', 'There is no such gate')
   const image = parameter(request, 'image')
   const body = html`${question(site.to.gate(name), 'image', image ?? '', name)}
-${image && (await answer(site, name, image, parameter(request, 'digest'), reader))}`
+${image && (await answer(site, name, image, parameter(request, 'digest'), reader))}
+${!image && reader.mayRead() && gateDemands(await site.gates.demands(name), site.to)}`
   return { title: `Gate ${name}`, section: 'gates', body }
 }
 
@@ -64,7 +66,7 @@ async function answer(
   const digest = asked === undefined ? named.digest : parseDigest(asked)
   if (named.digest && digest !== named.digest)
     throw new Refusal('bad-request', `The digest is ${named.digest} or ${digest}, not both`)
-  if (!digest) return choice(site, name, named)
+  if (!digest) return choice(site, name, named, text)
   const found = await site.gates.ask({ gate: name, image: identityOf(named, digest), digest })
   return html`<section aria-labelledby="answer" class="answer"><h2 id="answer">${badge(found.passed ? 'good' : 'bad', found.passed ? 'Passes' : 'Does not pass')} <span>${said(found.image)}</span></h2>
 ${facts([
@@ -76,7 +78,7 @@ ${gateRequirements(found, site.to)}</section>`
 }
 
 /** Only the registry knows which digest a tag is now; signatures say which it was. */
-async function choice(site: Site, gate: string, named: ImageReference): Promise<Html> {
+async function choice(site: Site, gate: string, named: ImageReference, text: string): Promise<Html> {
   const { storage, gates, to } = site
   const repository = gates.repositoryOf(named)
   if (repository instanceof Refusal) throw repository
@@ -87,7 +89,7 @@ async function choice(site: Site, gate: string, named: ImageReference): Promise<
     limit: offered,
   })
   if (!digests.length)
-    return html`${notSigned(reference)}<p>So it cannot pass. If the image has other names, give its digest: <code>NAME:TAG@DIGEST</code>.</p>`
+    return html`${notSigned(reference)}<p>So it cannot pass. If the image has other names, <a href="${to.search(text)}">search for it</a>, or give its digest: <code>NAME:TAG@DIGEST</code>.</p>`
   return html`<section aria-labelledby="which"><h2 id="which">Which digest?</h2>
 <p>A tag moves, and only the registry knows where it is. These are signed as ${said(reference)}:</p>
 <ul class="plain">${digests.map(({ digest }: { digest: Digest }) => html`<li><a href="${to.gate(gate, { image: reference, digest })}">Ask about <code>${digest}</code></a></li>`)}</ul>

@@ -41,7 +41,7 @@ async function whatIsHere(site: Site, reader: Reader): Promise<Html> {
 <div class="counts">${facts([
     ['Repositories', html`<a href="${to.repositories()}">${count}</a>`],
     ['Changes in the log', html`<a href="${to.activity()}">${seq.toLocaleString('en')}</a>`],
-    ['Signers known', String(signers)],
+    ['Signers known', html`<a href="${to.signers()}">${signers}</a>`],
     ['Gates', html`<a href="${to.gates()}">${gates.names.length}</a>`],
   ])}</div></section>
 <section aria-labelledby="latest"><h2 id="latest">Latest activity</h2>

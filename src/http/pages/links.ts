@@ -25,6 +25,7 @@ export function linksFrom(base: string) {
     digest: (name: Repository, digest: Digest) =>
       to(`repositories/${components(name)}@${components(digest)}`),
     allAt: (digest: Digest, after?: number) => to(`digests/${components(digest)}`, { after }),
+    signers: () => to('keys'),
     key: (key: string, after?: number) => to(`keys/${encodeURIComponent(key)}`, { after }),
     signature: (id: number, before?: number) => to(`signature/${id}`, { before }),
     activity: (before?: number) => to('activity', { before }),

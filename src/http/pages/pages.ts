@@ -11,6 +11,7 @@ import { mirrors } from './mirrors.ts'
 import { repositories, repository } from './repositories.ts'
 import { search } from './search.ts'
 import { signature } from './signature.ts'
+import { signers } from './signers.ts'
 import type { SiteOptions, View } from './site.ts'
 
 const views: Record<string, View> = {
@@ -19,6 +20,7 @@ const views: Record<string, View> = {
   '/repositories': repositories,
   '/repositories/*': repository,
   '/digests/:digest': everywhere,
+  '/keys': signers,
   '/keys/:key': keyPage,
   '/signature/:id': signature,
   '/activity': activity,

@@ -15,7 +15,7 @@ export interface SiteOptions {
     Pick<Verdicts, 'keyring'> &
     Pick<Sources, 'sources'>
   readers: Readers
-  gates: Pick<GatesOptions, 'ask' | 'repositoryOf'> & { names: readonly string[] }
+  gates: Omit<GatesOptions, 'readers'> & { names: readonly string[] }
   clients: {
     registries: readonly ServedRegistry[] | undefined
     /** What clients must trust, in PEM; null: nothing beyond what they do. */

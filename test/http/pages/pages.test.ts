@@ -44,6 +44,7 @@ const every = (id: number) => [
   `/repositories/team/app?reference=${tagged}`,
   digestPath(),
   `/digests/${exampleDigest()}`,
+  '/keys',
   '/keys/0123456789ABCDEF',
   `/signature/${id}`,
   '/activity',
@@ -156,6 +157,11 @@ test('a key that is known here is found by the end of its fingerprint, and its p
     assert.ok(found.includes(`<bdi>${userId}</bdi>`))
   }
   assert.match(await page(server, '/search?q=0c0c0c1c'), /Nothing is known here/)
+  const listed = await page(server, '/keys')
+  const states = [...listed.matchAll(/<\/span> (Good key|Key revoked|Key expired)</g)].map(
+    ([, state]) => state,
+  )
+  assert.deepEqual(states, ['Good key', 'Key revoked', 'Key expired'])
 })
 
 test('long lists come in pages, and each thing is on one of them', async () => {
@@ -208,16 +214,23 @@ test('where reads are private, pages ask for a token and show what its holder ma
   )
   const statuses = async (token: string | undefined) => {
     const found: Record<string, number> = {}
-    for (const path of ['/', '/repositories', '/activity', '/mirrors', `/digests/${exampleDigest()}`])
+    for (const path of [
+      '/',
+      '/repositories',
+      '/keys',
+      '/activity',
+      '/mirrors',
+      `/digests/${exampleDigest()}`,
+    ])
       found[path] = (await get(server, path, token)).status
     for (const path of ['/repositories/team/app', digestPath(), `/signature/${id}`])
       found[path] = (await get(server, path, token)).status
     found.gate = (await get(server, `/gates/production?image=${tagged}`, token)).status
     return Object.values(found)
   }
-  assert.deepEqual(await statuses(own), [200, 403, 403, 403, 403, 200, 200, 200, 200])
-  assert.deepEqual(await statuses(other), [200, 403, 403, 403, 403, 403, 403, 404, 403])
-  assert.deepEqual(await statuses(all), [200, 200, 200, 200, 200, 200, 200, 200, 200])
+  assert.deepEqual(await statuses(own), [200, 403, 403, 403, 403, 403, 200, 200, 200, 200])
+  assert.deepEqual(await statuses(other), [200, 403, 403, 403, 403, 403, 403, 403, 404, 403])
+  assert.deepEqual(await statuses(all), [200, 200, 200, 200, 200, 200, 200, 200, 200, 200])
   assert.doesNotMatch(await page(server, '/', other), /team\/app/)
   assert.doesNotMatch(await page(server, `/search?q=${tagged}`, other), /href="\/repositories\/team/)
   assert.match(await page(server, `/search?q=${tagged}`, own), /href="\/repositories\/team/)
