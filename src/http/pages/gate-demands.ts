@@ -24,7 +24,7 @@ function otherwise(entries: number): Html {
 }
 
 function entry(heading: Html, demands: readonly Demand[], to: Links): Html {
-  return html`<li><h3>${heading}</h3>${demands.length > 1 && html`<p>All of this:</p>`}${demands.map((demand) => html`<p>${said(demandInWords(demand))}</p>${keys(demand, to)}`)}</li>`
+  return html`<li><h3>${heading}</h3>${demands.length > 1 && html`<p>All of this:</p>`}${demands.map((demand) => html`<p class="wanted">${said(demandInWords(demand))}</p>${keys(demand, to)}`)}</li>`
 }
 
 function keys({ signatures }: Demand, to: Links): Html {

@@ -25,7 +25,7 @@ ${
           return [
             keyName({ userId: keys[0]?.userId ?? null, fingerprint }, to),
             keyBadge(state),
-            until === null ? '–' : time(until * 1000),
+            until === null ? (state === 'good' ? 'no end is set' : '–') : time(until * 1000),
           ]
         }),
       )
