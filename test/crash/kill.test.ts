@@ -69,8 +69,9 @@ test(`servers killed at random, up to ${kills} times, under all kinds of load lo
       counts.mirror++
     }
   }
-  await Promise.race([Promise.all([killMain(), killMirror()]), load])
-  stopped = true
+  await Promise.race([Promise.all([killMain(), killMirror()]), load]).finally(() => {
+    stopped = true
+  })
   await load
 
   for (const place of ledger.places()) {
