@@ -89,4 +89,10 @@ test('where no key can sign now, or fewer than are asked for, no image passes', 
     await asked({ default: [signedBy(revoked)] }),
     /A signature, and none of those named can sign now: no image passes/,
   )
+  const threshold = { type: 'threshold', place: 'x', atLeast: 2, signedIdentity: defaultSignedIdentity }
+  const thresholds = [{ ...threshold, keys: { paths: [good, revoked] } }]
+  assert.match(
+    await asked({ default: [{ type: 'insecureAcceptAnything' }] }, { thresholds }),
+    /Signatures by 2 keys, and 1 of those named can sign now: no image passes/,
+  )
 })
