@@ -8,6 +8,7 @@ import {
 } from 'node:http'
 import { createServer as createTlsServer, type ServerOptions as TlsServerOptions } from 'node:https'
 import type { Socket } from 'node:net'
+import { inTurns } from '../turns.ts'
 import { oneHandshakeATurn } from './handshakes.ts'
 import { problem, problemType } from './problem.ts'
 
@@ -25,6 +26,9 @@ const maxPipelined = 256
 
 /** What is refused is told; how long a client has to take it in. */
 const lastWordMilliseconds = 1000
+
+/** Bytes of a body that does not wait for its turn: of one TLS record, which nearly all signatures fit into. */
+const shortBody = 16 * 1024
 
 /** Longer than the idle timeout of the usual proxies (60 s), so that they are the ones who close. */
 export const keepAliveMilliseconds = 72_000
@@ -49,6 +53,16 @@ export function rawServer(
     connectionsCheckingInterval: Math.min(5000, stallSeconds * 250),
     keepAliveTimeout: keepAliveMilliseconds,
   }
+  const inTurn = inTurns(1)
+  const whenItsTurn: RequestListener = (request, response) => {
+    const { socket } = request
+    socket.pause()
+    inTurn(() => {
+      if (socket.destroyed) return
+      socket.resume()
+      listener(request, response)
+    })
+  }
   const limited: RequestListener = (request, response) => {
     if (hasBody(request)) {
       const { socket } = request
@@ -57,7 +71,8 @@ export function rawServer(
       if (isPatient(request)) waitLonger(request, response, limit)
       else limit()
     }
-    listener(request, response)
+    if (mayBeLong(request)) whenItsTurn(request, response)
+    else listener(request, response)
   }
   const server = tls
     ? oneHandshakeATurn(
@@ -71,6 +86,14 @@ export function rawServer(
 
 function hasBody({ headers }: IncomingMessage): boolean {
   return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
+}
+
+/**
+ * Whether a body can be more than the little that comes with the headers. Such are begun one in each turn of the event
+ * loop: all that has come of a body is read at once, and who reads would wait for fifty of them.
+ */
+function mayBeLong({ headers }: IncomingMessage): boolean {
+  return Number(headers['content-length']) > shortBody || headers['transfer-encoding'] !== undefined
 }
 
 /** A body that has not come to its end by then is answered 408 and cut off. */

@@ -1,5 +1,6 @@
 import type { Server } from 'node:https'
 import type { Socket } from 'node:net'
+import { inTurns } from '../turns.ts'
 
 /**
  * Has TLS connections made one in each turn of the event loop, in the order in which clients began to speak. A handshake
@@ -8,16 +9,7 @@ import type { Socket } from 'node:net'
  */
 export function oneHandshakeATurn(server: Server, silentMilliseconds: number): Server {
   const [begin] = server.listeners('connection') as [(socket: Socket) => void]
-  const waiting: Socket[] = []
-  let isTaken = false
-  const next = () => {
-    const socket = waiting.shift()
-    isTaken = socket !== undefined
-    if (!socket) return
-    // Node has closed those that ended without a word.
-    if (!socket.destroyed) begin.call(server, socket)
-    setImmediate(next)
-  }
+  const inTurn = inTurns(1)
   server.off('connection', begin).on('connection', (socket: Socket) => {
     // Nobody is told of whom no TLS connection was made; without a listener an error would end the process.
     socket.on('error', () => {})
@@ -25,10 +17,10 @@ export function oneHandshakeATurn(server: Server, silentMilliseconds: number): S
     socket.setTimeout(silentMilliseconds, cutOff)
     socket.once('readable', () => {
       socket.off('timeout', cutOff).setTimeout(0)
-      waiting.push(socket)
-      if (isTaken) return
-      isTaken = true
-      setImmediate(next)
+      inTurn(() => {
+        // Node has closed those that ended without a word.
+        if (!socket.destroyed) begin.call(server, socket)
+      })
     })
   })
   return server

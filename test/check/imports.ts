@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
  * not import each other. `lookaside.js` is the entry and imports `app` alone; `index.ts` is the library.
  */
 const layers = [
-  ['refusal', 'printable', 'give-way'],
+  ['refusal', 'printable', 'give-way', 'turns'],
   ['reference'],
   ['claim', 'openpgp', 'access'],
   ['signature'],

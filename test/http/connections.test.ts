@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type AddressInfo, connect, type Socket } from 'node:net'
+import { performance } from 'node:perf_hooks'
 import { test } from 'node:test'
 import { rawServer, refuseGarbage } from '../../src/http/connections.ts'
 import { ask, testServer } from '../server.ts'
@@ -68,6 +69,34 @@ test('who sends all of a body that is too large before it reads is answered all 
     assert.match(received, /^HTTP\/1\.1 413 /)
     assert.match(received, /\r\nHTTP\/1\.1 200 |}HTTP\/1\.1 200 /)
   }
+})
+
+test('long bodies are begun one in each turn of the event loop, and each comes whole', async (t) => {
+  const begun: number[] = []
+  const limits = { tls: null, stallSeconds: 60, isPatient: () => false }
+  const server = rawServer(limits, async (request, response) => {
+    begun.push(performance.nodeTiming.uvMetricsInfo.loopCount)
+    const pieces = await request.toArray()
+    response.end(String(Buffer.concat(pieces).length))
+  })
+  t.after(() => server.close())
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  const sockets: Socket[] = []
+  // Node takes one connection in each turn: all are there before anything is sent.
+  while (sockets.length < 30) {
+    const [socket] = await Promise.all([open(port), once(server, 'connection')])
+    sockets.push(socket)
+  }
+  const answers = sockets.map(receive)
+  const body = 'x'.repeat(100_000)
+  const head = 'POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n'
+  sockets.forEach((socket, index) => {
+    if (index % 2) socket.write(`${head}Content-Length: ${body.length}\r\n\r\n${body}`)
+    else socket.write(`${head}Transfer-Encoding: chunked\r\n\r\n186a0\r\n${body}\r\n0\r\n\r\n`)
+  })
+  for (const answer of await Promise.all(answers)) assert.match(answer, /\r\n100000$/)
+  assert.equal(new Set(begun).size, sockets.length)
 })
 
 test('who goes on behind what cannot be read is told so, and no piece of it is an error again', async (t) => {
