@@ -4,9 +4,9 @@ import { basename } from 'node:path'
 
 /**
  * By how much (nice(2), up to 19) a thread comes after those that answer readers: what signers and mirrors bring, and after
- * it the trees. On a processor that has all work for others they have a tenth, and a seventieth.
+ * it the trees. On a processor that has all work for others they have a sixth, and a seventieth.
  */
-const niceness = { admission: 10, tree: 19 }
+const niceness = { admission: 7, tree: 19 }
 
 /**
  * Has the thread that calls come after others where there is more to do than the machine can. Linux gives threads
