@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import { formatLocation, type Location } from '../reference/tree-path.ts'
 import type { Position, Storage } from '../storage/storage.ts'
 import { folderWriter } from './folder-writer.ts'
@@ -15,10 +16,13 @@ const leaseMilliseconds = 500
 /** How often directories that were set aside are tried again. */
 const retryMilliseconds = 30_000
 const longestStuckMilliseconds = 10_000
+/** How long a thread that is to stop goes on with what was committed before. What is left then is done at the next start. */
+const lastMilliseconds = 5000
 
 /** What keeping a tree needs of the thread that it runs in. */
 export interface Surroundings {
-  stopped(): boolean
+  /** For how long it has been told to stop, in milliseconds; null where it is to go on. */
+  stopping(): number | null
   /** Ends early where the thread is to stop, and with `orNews` where a commit was made. */
   pause(milliseconds: number, options?: { orNews: boolean }): Promise<void>
   tell(message: ProjectorMessage): void
@@ -26,12 +30,13 @@ export interface Surroundings {
 
 /**
  * Keeps a tree at the head of the log whenever this process holds its lease, until the thread is to stop: that of the
- * data folder, or with `directory` a published one, which is left alone while it holds what is not of this log.
+ * data folder, or with `directory` a published one, which is left alone while it holds what is not of this log. What was
+ * committed before the stop gets into the tree, if it can soon: whoever reads it need not know that nobody serves.
  */
 export async function keepTree(
   storage: Storage,
   { dataFolder, directory }: { dataFolder: string; directory: string | null },
-  { stopped, pause, tell }: Surroundings,
+  { stopping, pause, tell }: Surroundings,
 ): Promise<void> {
   const tree = directory === null ? treeOf(dataFolder) : publishedTree(directory)
   const writer = folderWriter(tree)
@@ -42,6 +47,8 @@ export async function keepTree(
       tell({ kind: 'set-aside', tree: tree.root, path: formatLocation(location), error: error.message }),
   }
 
+  const isOver = () => (stopping() ?? 0) > lastMilliseconds
+
   /** Returns when the thread is to stop, or the tree is of another database. */
   async function holdingLease(): Promise<'stopped' | 'foreign'> {
     const source = directory === null ? storage : { ...storage, ...publishedBacklog(directory) }
@@ -49,19 +56,21 @@ export async function keepTree(
     let known = false
     let triedAt = Number.NEGATIVE_INFINITY
     let stuckMilliseconds = leaseMilliseconds
-    while (!stopped()) {
+    while (!isOver()) {
       const retry = performance.now() >= triedAt + retryMilliseconds
       due = storage.news() || due
+      if (stopping() !== null && !due) break
       if (due || retry) {
         if (retry) triedAt = performance.now()
         try {
-          await project(source, writer, events, { retry, known, stopped })
+          await project(source, writer, events, { retry, known, stopped: isOver })
           known = true
           due = false
           stuckMilliseconds = leaseMilliseconds
         } catch (error) {
           if (error instanceof ForeignTree) return 'foreign'
           tell({ kind: 'stuck', tree: tree.root, error: (error as Error).message })
+          if (stopping() !== null) break
           due = true
           await pause(stuckMilliseconds)
           stuckMilliseconds = Math.min(stuckMilliseconds * 2, longestStuckMilliseconds)
@@ -73,15 +82,25 @@ export async function keepTree(
     return 'stopped'
   }
 
+  let last: number | null = null
+  /** Whether the tree has all that was committed when this was asked first. */
+  async function isFinished(): Promise<boolean> {
+    last ??= await storage.version()
+    const position = await writer.position().catch(() => null)
+    return position !== null && position.version >= last
+  }
+
   let end: 'stopped' | 'foreign' = 'stopped'
-  while (!stopped()) {
+  while (stopping() === null || !(isOver() || (await isFinished()))) {
     const lease = await storage.lease(leaseName)
     if (lease) {
       const before = end
       end = await holdingLease().finally(lease.release)
       if (end === 'foreign' && before !== 'foreign') tell({ kind: 'foreign', tree: tree.root })
+      if (stopping() !== null) return
     }
-    // Whoever adopts a foreign tree needs the lease meanwhile.
-    await pause(leaseMilliseconds)
+    // Whoever adopts a foreign tree needs the lease meanwhile; whoever has it now may end before it has seen the last commit.
+    if (stopping() === null) await pause(leaseMilliseconds)
+    else await wait(pollMilliseconds)
   }
 }

@@ -30,7 +30,7 @@ const nudgeMilliseconds = 100
 export interface ProjectorThread {
   /** Says that a commit was just made; it would be noticed anyway, a moment later. */
   nudge(): void
-  /** Finishes the batch under way. */
+  /** Writes what was committed before, as far as that is done within seconds. */
   close(): Promise<void>
 }
 

@@ -9,17 +9,17 @@ import type { ProjectorThreadData } from './thread.ts'
 const port = parentPort as MessagePort
 const { dataFolder, directory } = workerData as ProjectorThreadData
 
-let stopped = false
+let stoppedAt: number | null = null
 const waiting = new Set<(message: 'stop' | 'news') => void>()
 port.on('message', (message: 'stop' | 'news') => {
-  if (message === 'stop') stopped = true
+  if (message === 'stop') stoppedAt ??= performance.now()
   for (const hear of [...waiting]) hear(message)
 })
 
 const surroundings: Surroundings = {
-  stopped: () => stopped,
+  stopping: () => stoppedAt && performance.now() - stoppedAt,
   async pause(milliseconds, { orNews } = { orNews: false }) {
-    if (stopped) return
+    if (stoppedAt !== null) return
     const controller = new AbortController()
     const hear = (message: 'stop' | 'news') => {
       if (message === 'stop' || orNews) controller.abort()

@@ -7,6 +7,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import type { Storage } from '../../src/storage/storage.ts'
+import { treeOf } from '../../src/tree/tree.ts'
 import { eventually } from '../eventually.ts'
 import { type ServerProcess, spawnServer } from '../process.ts'
 import { ask, newToken } from '../server.ts'
@@ -19,7 +20,7 @@ interface Publisher {
   /** What is published, and what is configured so. */
   directory: string
   storage: Storage
-  start(): Promise<ServerProcess>
+  start(...options: string[]): Promise<ServerProcess>
   /** Uploads a signature of the image of that number; returns the number that the signature has. */
   upload(to: ServerProcess, image: number, blob?: Buffer): Promise<number>
   withdraw(...signatures: number[]): Promise<unknown>
@@ -47,7 +48,7 @@ async function publisher(directory?: string): Promise<Publisher> {
     data,
     directory: published,
     storage,
-    start: () => spawnServer(data, '--config', configuration),
+    start: (...options) => spawnServer(data, '--config', configuration, ...options),
     async upload(to, image, body = newBlob({ digest: digestOf(image) })) {
       const answer = await ask(to, 'POST', '/api/v1/signatures', { token, body })
       assert.equal(answer.status, 201)
@@ -81,6 +82,19 @@ test('a published directory follows the log: additions, views and withdrawals, w
   assert.deepEqual(readdirSync(directory).sort(), ['.lookaside', '.position', 'team', 'view'])
   assert.deepEqual(readdirSync(join(directory, '.lookaside')), ['tmp'])
   assert.equal(await server.end('SIGTERM'), 0)
+})
+
+test('all that was uploaded before a server is stopped is in the trees after it', async () => {
+  const { data, directory, storage, start, upload } = await publisher()
+  for (let round = 0; round < 3; round++) {
+    const server = await start('--workers', round ? '2' : '1')
+    await Promise.all(Array.from({ length: 8 }, (_, index) => upload(server, index + 1)))
+    assert.equal(await server.end('SIGTERM'), 0)
+    const slots = await readSlots(storage)
+    assert.equal(Object.keys(slots).length, (round + 1) * 8 * 2)
+    assert.deepEqual(await readDocroot(directory), slots)
+    assert.deepEqual(await readDocroot(treeOf(data).root), slots)
+  }
 })
 
 test('a server that is killed midway, again and again, ends with a directory in step', async () => {
