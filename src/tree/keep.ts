@@ -48,18 +48,27 @@ export async function keepTree(
   }
 
   const isOver = () => (stopping() ?? 0) > lastMilliseconds
+  let last: number | null = null
 
-  /** Returns when the thread is to stop, or the tree is of another database. */
+  /** Whether the thread is to stop, and the tree has all that was committed when it was told so, or may not wait for it. */
+  async function mayStop(): Promise<boolean> {
+    if (stopping() === null) return false
+    if (isOver()) return true
+    last ??= await storage.version()
+    const position = await writer.position().catch(() => null)
+    return position !== null && position.version >= last
+  }
+
+  /** Returns when the thread may stop, or the tree is of another database. */
   async function holdingLease(): Promise<'stopped' | 'foreign'> {
     const source = directory === null ? storage : { ...storage, ...publishedBacklog(directory) }
     let due = true
     let known = false
     let triedAt = Number.NEGATIVE_INFINITY
     let stuckMilliseconds = leaseMilliseconds
-    while (!isOver()) {
+    while (!(await mayStop())) {
       const retry = performance.now() >= triedAt + retryMilliseconds
-      due = storage.news() || due
-      if (stopping() !== null && !due) break
+      due = storage.news() || due || stopping() !== null
       if (due || retry) {
         if (retry) triedAt = performance.now()
         try {
@@ -82,16 +91,8 @@ export async function keepTree(
     return 'stopped'
   }
 
-  let last: number | null = null
-  /** Whether the tree has all that was committed when this was asked first. */
-  async function isFinished(): Promise<boolean> {
-    last ??= await storage.version()
-    const position = await writer.position().catch(() => null)
-    return position !== null && position.version >= last
-  }
-
   let end: 'stopped' | 'foreign' = 'stopped'
-  while (stopping() === null || !(isOver() || (await isFinished()))) {
+  while (!(await mayStop())) {
     const lease = await storage.lease(leaseName)
     if (lease) {
       const before = end
