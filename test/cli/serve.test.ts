@@ -125,7 +125,11 @@ test('what serves has its options of V8, in the process that was started and in 
   for (const pid of [child.pid, worker]) {
     const [, ...given] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
     const options = given.slice(0, given.indexOf(entry))
-    assert.deepEqual(options, ['--no-parallel-scavenge', '--external-memory-accounted-in-global-limit'])
+    assert.deepEqual(options, [
+      '--single-threaded-gc',
+      '--max-semi-space-size=4',
+      '--external-memory-accounted-in-global-limit',
+    ])
   }
   assert.equal(await end('SIGTERM'), 0)
 })
