@@ -29,10 +29,13 @@ function restartForServing() {
   // The newest that knows them: with an option that it does not know Node does not start.
   if (major > 26) return
   const options = [
-    // There is a process for each processor. Threads that collect for it would take turns with it there: 4 ms each, four of them.
-    '--single-threaded-gc',
+    // There is a process for each processor. Threads that copy what is young for it would take turns with it there: 4 ms
+    // each, four of them. Those that mark what is old stay: alone it would be at it for a tenth of a second.
+    '--no-parallel-scavenge',
     // In MiB. What the connections of the moment hold is copied each time: 2 ms of it here, 8 in the room that V8 would take.
     '--max-semi-space-size=4',
+    // Or code that once made what lasted has all that it makes taken for old: a long listing then fills the heap with it.
+    '--no-allocation-site-pretenuring',
     // Node accounts for some 100 KiB of each TLS connection, outside the heap. V8 would mark all of the heap at every
     // 64 MiB of that, which is every six hundred new connections; with this, as it does for what is in the heap.
     '--external-memory-accounted-in-global-limit',

@@ -27,24 +27,26 @@ const maxPipelined = 256
 /** What is refused is told; how long a client has to take it in. */
 const lastWordMilliseconds = 1000
 
-/** Bytes of a body that does not wait for its turn: of one TLS record, which nearly all signatures fit into. */
+/** Bytes of a body that is read as it comes: of one TLS record, which nearly all signatures fit into. */
 const shortBody = 16 * 1024
 
 /** Longer than the idle timeout of the usual proxies (60 s), so that they are the ones who close. */
 export const keepAliveMilliseconds = 72_000
 
-/**
- * The server below the framework: HTTP/1.1, with TLS where there is a certificate, and what it puts up with.
- * @param isPatient which requests may take any time, as long as something moves: layers of images have no bound
- */
-export function rawServer(
-  {
-    tls,
-    stallSeconds,
-    isPatient,
-  }: { tls: TlsServerOptions | null; stallSeconds: number; isPatient(request: IncomingMessage): boolean },
-  listener: RequestListener,
-): Server {
+export interface RawServerOptions {
+  tls: TlsServerOptions | null
+  /** A client that moves nothing of its body for this long is cut off. */
+  stallSeconds: number
+  /** Which requests may take any time, as long as something moves: layers of images have no bound. */
+  isPatient(request: IncomingMessage): boolean
+  /** Answers a request where it can do so at once, and says whether it did. */
+  atOnce(request: IncomingMessage, response: ServerResponse): boolean
+  /** Answers all others, one in each turn of the event loop: who reads waits for one, and not for fifty. */
+  inTurn: RequestListener
+}
+
+/** The server below the framework: HTTP/1.1, with TLS where there is a certificate, and what it puts up with. */
+export function rawServer({ tls, stallSeconds, isPatient, atOnce, inTurn }: RawServerOptions): Server {
   const firstWordMilliseconds = Math.min(headersMilliseconds, stallSeconds * 1000)
   const limits: ServerOptions = {
     headersTimeout: firstWordMilliseconds,
@@ -53,14 +55,16 @@ export function rawServer(
     connectionsCheckingInterval: Math.min(5000, stallSeconds * 250),
     keepAliveTimeout: keepAliveMilliseconds,
   }
-  const inTurn = inTurns(1)
+  const queue = inTurns(1)
   const whenItsTurn: RequestListener = (request, response) => {
     const { socket } = request
-    socket.pause()
-    inTurn(() => {
+    // All that has come of a body is read at once, which is work too.
+    const isLong = mayBeLong(request)
+    if (isLong) socket.pause()
+    queue(() => {
       if (socket.destroyed) return
-      socket.resume()
-      listener(request, response)
+      if (isLong) socket.resume()
+      inTurn(request, response)
     })
   }
   const limited: RequestListener = (request, response) => {
@@ -71,8 +75,7 @@ export function rawServer(
       if (isPatient(request)) waitLonger(request, response, limit)
       else limit()
     }
-    if (mayBeLong(request)) whenItsTurn(request, response)
-    else listener(request, response)
+    if (!atOnce(request, response)) whenItsTurn(request, response)
   }
   const server = tls
     ? oneHandshakeATurn(
@@ -88,10 +91,7 @@ function hasBody({ headers }: IncomingMessage): boolean {
   return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
 }
 
-/**
- * Whether a body can be more than the little that comes with the headers. Such are begun one in each turn of the event
- * loop: all that has come of a body is read at once, and who reads would wait for fifty of them.
- */
+/** Whether a body can be more than the little that comes with the headers. */
 function mayBeLong({ headers }: IncomingMessage): boolean {
   return Number(headers['content-length']) > shortBody || headers['transfer-encoding'] !== undefined
 }

@@ -149,18 +149,16 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
     genReqId: requestIdOf,
     rewriteUrl: ({ url = '/' }) => canonicalUrl(url),
     serverFactory: (handler) => {
-      const server = rawServer(
-        {
-          tls: options.tls,
-          stallSeconds: uploads.stallSeconds,
-          isPatient: ({ url = '' }) => registry.upstream !== null && isForRegistry(url),
-        },
-        (request, response) => {
+      const server = rawServer({
+        tls: options.tls,
+        stallSeconds: uploads.stallSeconds,
+        isPatient: ({ url = '' }) => registry.upstream !== null && isForRegistry(url),
+        atOnce(request, response) {
           if (closing) response.shouldKeepAlive = false
-          if (isFlood(request, response)) return
-          if (!reads(request, response)) handler(request, response)
+          return isFlood(request, response) || reads(request, response)
         },
-      )
+        inTurn: handler,
+      })
       server.on('connection', (socket) => {
         sockets.add(socket)
         socket.once('close', () => sockets.delete(socket))

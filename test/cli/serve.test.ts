@@ -126,8 +126,9 @@ test('what serves has its options of V8, in the process that was started and in 
     const [, ...given] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
     const options = given.slice(0, given.indexOf(entry))
     assert.deepEqual(options, [
-      '--single-threaded-gc',
+      '--no-parallel-scavenge',
       '--max-semi-space-size=4',
+      '--no-allocation-site-pretenuring',
       '--external-memory-accounted-in-global-limit',
     ])
   }

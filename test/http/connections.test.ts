@@ -9,6 +9,7 @@ import { exampleDigest, newBlob } from '../signing.ts'
 import { basic, extensionObject, extensionPath, putObject } from './extension-client.ts'
 import { startUpstream } from './upstream.ts'
 
+const limits = { tls: null, stallSeconds: 60, isPatient: () => false }
 const uploads = { maxBytes: 131072, sigstoreJson: false, stallSeconds: 1 }
 
 async function open(port: number): Promise<Socket> {
@@ -71,37 +72,52 @@ test('who sends all of a body that is too large before it reads is answered all 
   }
 })
 
-test('long bodies are begun one in each turn of the event loop, and each comes whole', async (t) => {
+test('requests that are not answered at once are begun one in each turn of the event loop, and bodies come whole', async (t) => {
   const begun: number[] = []
-  const limits = { tls: null, stallSeconds: 60, isPatient: () => false }
-  const server = rawServer(limits, async (request, response) => {
-    begun.push(performance.nodeTiming.uvMetricsInfo.loopCount)
-    const pieces = await request.toArray()
-    response.end(String(Buffer.concat(pieces).length))
+  let atOnce = 0
+  const server = rawServer({
+    ...limits,
+    atOnce(request, response) {
+      if (request.url !== '/at-once') return false
+      atOnce++
+      response.end()
+      return true
+    },
+    async inTurn(request, response) {
+      begun.push(performance.nodeTiming.uvMetricsInfo.loopCount)
+      const pieces = await request.toArray()
+      response.end(String(Buffer.concat(pieces).length))
+    },
   })
   t.after(() => server.close())
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const { port } = server.address() as AddressInfo
   const sockets: Socket[] = []
   // Node takes one connection in each turn: all are there before anything is sent.
-  while (sockets.length < 30) {
+  while (sockets.length < 40) {
     const [socket] = await Promise.all([open(port), once(server, 'connection')])
     sockets.push(socket)
   }
   const answers = sockets.map(receive)
   const body = 'x'.repeat(100_000)
-  const head = 'POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n'
-  sockets.forEach((socket, index) => {
-    if (index % 2) socket.write(`${head}Content-Length: ${body.length}\r\n\r\n${body}`)
-    else socket.write(`${head}Transfer-Encoding: chunked\r\n\r\n186a0\r\n${body}\r\n0\r\n\r\n`)
-  })
-  for (const answer of await Promise.all(answers)) assert.match(answer, /\r\n100000$/)
-  assert.equal(new Set(begun).size, sockets.length)
+  const request = (method: string, path: string) =>
+    `${method} ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n`
+  const forms = [
+    [`${request('POST', '/')}Content-Length: ${body.length}\r\n\r\n${body}`, /\r\n100000$/],
+    [`${request('POST', '/')}Transfer-Encoding: chunked\r\n\r\n186a0\r\n${body}\r\n0\r\n\r\n`, /\r\n100000$/],
+    [`${request('GET', '/')}\r\n`, /\r\n0$/],
+    [`${request('GET', '/at-once')}\r\n`, /^HTTP\/1\.1 200 /],
+  ] as const
+  const formOf = (index: number) => forms[index % forms.length] as (typeof forms)[number]
+  for (const [index, socket] of sockets.entries()) socket.write(formOf(index)[0])
+  for (const [index, answer] of (await Promise.all(answers)).entries()) assert.match(answer, formOf(index)[1])
+  assert.equal(atOnce, 10)
+  assert.equal(begun.length, 30)
+  assert.equal(new Set(begun).size, begun.length)
 })
 
 test('who goes on behind what cannot be read is told so, and no piece of it is an error again', async (t) => {
-  const limits = { tls: null, stallSeconds: 1, isPatient: () => false }
-  const server = rawServer(limits, (_, response) => response.end())
+  const server = rawServer({ ...limits, atOnce: () => false, inTurn: (_, response) => void response.end() })
   t.after(() => server.close())
   let errors = 0
   server.on('clientError', (error, socket) => {
