@@ -10,6 +10,7 @@ import { version } from '../cli/version.ts'
 import { servingProcesses } from '../cli/worker-questions.ts'
 import type { Config } from '../config/config.ts'
 import { originOf } from '../config/origin.ts'
+import { v8GivesWay } from '../give-way.ts'
 import { buildServer } from '../http/server.ts'
 import { certificateClients } from '../identity/clients.ts'
 import { type Issuers, oidcIssuers } from '../identity/issuers.ts'
@@ -30,6 +31,7 @@ import { registryOptions, upstreamOf, warnOfRegistry } from './registry.ts'
  * @throws Refusal configuration, data-folder; errors of the network
  */
 export async function startServer(config: Config, log: Logger): Promise<RunningServer> {
+  v8GivesWay()
   const { data: dataFolder } = config
   const rules = admissionRules(config)
   const opened: (() => Promise<void> | void)[] = []

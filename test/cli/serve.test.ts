@@ -135,6 +135,25 @@ test('what serves has its options of V8, in the process that was started and in 
   assert.equal(await end('SIGTERM'), 0)
 })
 
+test('threads that readers need not wait for come after those that answer them', {
+  skip: process.platform !== 'linux' && 'elsewhere threads have no priorities of their own',
+}, async () => {
+  const { process: child, end } = await spawnServer(temporaryFolder())
+  const tasks = `/proc/${child.pid}/task`
+  const priorities = readdirSync(tasks).map((id) => {
+    // proc(5): the name of the thread is in parentheses, its niceness the nineteenth field.
+    const [, name = '', rest = ''] = /\((.*)\) (.*)/.exec(readFileSync(`${tasks}/${id}/stat`, 'utf8')) ?? []
+    return { id: Number(id), name, nice: Number(rest.split(' ')[16]) }
+  })
+  assert.equal(priorities.find(({ id }) => id === child.pid)?.nice, 0)
+  const ofV8 = priorities.filter(({ name }) => name.includes('V8Worker'))
+  assert.ok(ofV8.length > 0)
+  assert.deepEqual([...new Set(ofV8.map(({ nice }) => nice))], [7])
+  const others = priorities.filter((thread) => !ofV8.includes(thread)).map(({ nice }) => nice)
+  assert.ok(others.includes(7) && others.includes(19), `admission and tree among ${others}`)
+  assert.equal(await end('SIGTERM'), 0)
+})
+
 test('the compiled program is kept where nobody else can write, and needs no such place', async () => {
   const starts = async (HOME: string) => {
     const { code } = await lookaside(['--version'], { env: { HOME, NODE_COMPILE_CACHE: '' } })
