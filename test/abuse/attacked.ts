@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { after, type TestContext } from 'node:test'
@@ -9,6 +9,7 @@ import { connect, type TLSSocket } from 'node:tls'
 import { Worker } from 'node:worker_threads'
 import { type Action, parseScope } from '../../src/access/principal.ts'
 import { halves, moveTo } from '../apart.ts'
+import { eventually } from '../eventually.ts'
 import { type ServerProcess, spawnServerIn } from '../process.ts'
 import { type Answer, ask, newToken } from '../server.ts'
 import { exampleDigest, newBlob } from '../signing.ts'
@@ -61,6 +62,7 @@ export async function startAttacked(
   }
   const alarms = () => log.filter(({ level }) => level === 'error' || level === 'fatal')
   const expected = await fill(await token('push:**'), open, sign)
+  await eventually(() => lastInTree(data) >= expected.filter(({ status }) => status === 200).length)
   const processes = () => [child.pid as number, ...childrenOf(child.pid as number)]
 
   return {
@@ -160,6 +162,12 @@ async function startReading(workerData: {
     const [figures] = await measured
     return figures as Measured
   }
+}
+
+/** How far the tree has come; what a server opens for its start, it has open or closed by then. */
+function lastInTree(data: string): number {
+  const file = join(data, 'tree/.position')
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { seq: number }).seq : 0
 }
 
 function childrenOf(pid: number): number[] {
