@@ -146,6 +146,8 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
     trustProxy: options.trustedProxies.length ? [...options.trustedProxies] : false,
     logController: new LogController({ disableRequestLogging: true }),
     routerOptions: { maxParamLength: 1024 },
+    // What has come is answered: a request may wait for its turn while the server begins to end.
+    return503OnClosing: false,
     genReqId: requestIdOf,
     rewriteUrl: ({ url = '/' }) => canonicalUrl(url),
     serverFactory: (handler) => {

@@ -116,6 +116,22 @@ test('requests that are not answered at once are begun one in each turn of the e
   assert.equal(new Set(begun).size, begun.length)
 })
 
+test('what has come before a server begins to end is answered, though it waits for its turn', async () => {
+  const server = await testServer()
+  const sockets = await Promise.all(Array.from({ length: 20 }, () => open(server.port)))
+  // All are taken: the last one has had an answer.
+  const request = 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n'
+  for (const socket of sockets) {
+    socket.write(request)
+    await once(socket, 'data')
+  }
+  const answers = sockets.map((socket) => receive(socket))
+  for (const socket of sockets) socket.write(request)
+  await once(sockets[0] as Socket, 'data')
+  await server.close()
+  for (const answer of await Promise.all(answers)) assert.match(answer, /^HTTP\/1\.1 200 /)
+})
+
 test('who goes on behind what cannot be read is told so, and no piece of it is an error again', async (t) => {
   const server = rawServer({ ...limits, atOnce: () => false, inTurn: (_, response) => void response.end() })
   t.after(() => server.close())
