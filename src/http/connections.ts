@@ -35,11 +35,11 @@ export const keepAliveMilliseconds = 72_000
 
 export interface RawServerOptions {
   tls: TlsServerOptions | null
-  /** A client that moves nothing of its body for this long is cut off. */
+  /** How long a body may take to arrive. */
   stallSeconds: number
   /** Which requests may take any time, as long as something moves: layers of images have no bound. */
   isPatient(request: IncomingMessage): boolean
-  /** Answers a request where it can do so at once, and says whether it did. */
+  /** Answers a request, or turns it away, where it can do so at once; says whether it did. */
   atOnce(request: IncomingMessage, response: ServerResponse): boolean
   /** Answers all others, one in each turn of the event loop: who reads waits for one, and not for fifty. */
   inTurn: RequestListener
@@ -55,13 +55,13 @@ export function rawServer({ tls, stallSeconds, isPatient, atOnce, inTurn }: RawS
     connectionsCheckingInterval: Math.min(5000, stallSeconds * 250),
     keepAliveTimeout: keepAliveMilliseconds,
   }
-  const queue = inTurns(1)
+  const begin = inTurns(1)
   const whenItsTurn: RequestListener = (request, response) => {
     const { socket } = request
     // All that has come of a body is read at once, which is work too.
     const isLong = mayBeLong(request)
     if (isLong) socket.pause()
-    queue(() => {
+    begin(() => {
       if (socket.destroyed) return
       if (isLong) socket.resume()
       inTurn(request, response)

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { after, type TestContext } from 'node:test'
 import { connect, type TLSSocket } from 'node:tls'
 import { Worker } from 'node:worker_threads'
 import { type Action, parseScope } from '../../src/access/principal.ts'
+import { readPosition } from '../../src/tree/position.ts'
+import { treeOf } from '../../src/tree/tree.ts'
 import { halves, moveTo } from '../apart.ts'
 import { eventually } from '../eventually.ts'
 import { type ServerProcess, spawnServerIn } from '../process.ts'
@@ -62,7 +64,9 @@ export async function startAttacked(
   }
   const alarms = () => log.filter(({ level }) => level === 'error' || level === 'fatal')
   const expected = await fill(await token('push:**'), open, sign)
-  await eventually(() => lastInTree(data) >= expected.filter(({ status }) => status === 200).length)
+  // What a server opens for its start, it has open or closed by then.
+  const signatures = expected.filter(({ status }) => status === 200).length
+  await eventually(async () => (await readPosition(treeOf(data)))?.seq === signatures)
   const processes = () => [child.pid as number, ...childrenOf(child.pid as number)]
 
   return {
@@ -162,12 +166,6 @@ async function startReading(workerData: {
     const [figures] = await measured
     return figures as Measured
   }
-}
-
-/** How far the tree has come; what a server opens for its start, it has open or closed by then. */
-function lastInTree(data: string): number {
-  const file = join(data, 'tree/.position')
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { seq: number }).seq : 0
 }
 
 function childrenOf(pid: number): number[] {
