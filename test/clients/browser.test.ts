@@ -138,6 +138,16 @@ const widths = [390, 1440]
 /** WCAG 2.2, 1.4.10: nothing is to be scrolled sideways for. */
 const narrowest = 320
 
+/** Parts of names that go on in another line. */
+const brokenWords = `[...document.querySelectorAll('bdi')].flatMap(({ childNodes }) => [...childNodes])
+  .filter((node) => node.nodeType === Node.TEXT_NODE && !/\\s/.test(node.data))
+  .filter((node) => {
+    const range = document.createRange()
+    range.selectNodeContents(node)
+    return range.getClientRects().length > 1
+  })
+  .map((node) => node.data)`
+
 suite('in both themes, on a phone and on a desk', () => {
   for (const [name, path] of Object.entries(pages))
     test(`${name} is accessible, fits, and nothing in it runs`, async () => {
@@ -154,6 +164,7 @@ suite('in both themes, on a phone and on a desk', () => {
             fullPage: true,
           })
           assert.equal(await page.evaluate('document.documentElement.scrollWidth'), width)
+          assert.deepEqual(await page.evaluate(brokenWords), [])
           // Each width and each theme once: colours do not depend on the width.
           if ((colorScheme === 'light') !== (width === 390)) continue
           const { violations } = (await page.evaluate('axe.run()')) as { violations: Violation[] }
@@ -175,6 +186,12 @@ interface Violation {
 
 const inShort = ({ id, nodes }: Violation) =>
   `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join('; ')}`
+
+test('of an image whose signatures were withdrawn one learns that it passes no gate', async () => {
+  const { page } = await open(pages['digest-withdrawn'] ?? '')
+  assert.match(await page.locator('main').innerText(), /no gate that asks for a signature lets it pass/)
+  await page.context().close()
+})
 
 test('who knows nothing finds out who signed an image and what production misses, with the keyboard alone', async () => {
   const { page, faults } = await open('/', { javaScriptEnabled: false })

@@ -1,7 +1,7 @@
 import type { Change, ChangeKind } from '../../storage/storage.ts'
 import { type Reader, requireRead } from '../authenticate.ts'
 import type { Links } from './links.ts'
-import { type Html, html, more, said, shortDigest, table, time } from './parts.ts'
+import { type Html, html, imageName, more, said, shortDigest, table, time } from './parts.ts'
 import { numberParameter, type Site, type View } from './site.ts'
 
 const perPage = 50
@@ -48,7 +48,7 @@ export function changeTable(caption: string, changes: readonly Change[], reader:
       return [
         time(when),
         signatureCell(change, to),
-        html`<a href="${to.digest(repository, digest)}">${repository} <span class="part">${shortDigest(digest)}</span></a>`,
+        html`<a href="${to.digest(repository, digest)}">${imageName(repository)} <span class="part">${shortDigest(digest)}</span></a>`,
         ...actorCells(change, reader),
       ]
     }),

@@ -7,7 +7,7 @@ import type { Reader } from '../authenticate.ts'
 import { unservedTable } from './activity.ts'
 import { gateOutcome } from './gate-answer.ts'
 import type { Page } from './layout.ts'
-import { facts, type Html, html, said, signer, time, verdictBadge } from './parts.ts'
+import { facts, type Html, html, imageName, signer, time, verdictBadge } from './parts.ts'
 import type { Site } from './site.ts'
 
 /** Each is work for the thread that verifies. What is beyond is a link away. */
@@ -23,19 +23,19 @@ export async function digestPage(
   text: string,
   reader: Reader,
 ): Promise<Page> {
-  const { storage, to } = site
+  const { storage, gates, to } = site
   const digest = parseDigest(text)
   const { signatures } = await storage.list({ repository, digest, limit: maxSlot })
   const unserved = await storage.unserved(repository, digest, maxUnserved)
   signatures.sort((one, other) => one.slot - other.slot)
   const body = html`
 ${facts([
-  ['Repository', html`<a href="${to.repository(repository)}">${repository}</a>`],
+  ['Repository', html`<a href="${to.repository(repository)}">${imageName(repository)}</a>`],
   ['Digest', html`<code>${digest}</code>`],
 ])}
 ${await gatesOn(site, repository, digest, signatures)}
 <section aria-labelledby="signatures"><h2 id="signatures">${signatures.length === 1 ? 'One signature' : `${signatures.length || 'No'} signatures`}</h2>
-${signatures.length ? html`<ol class="entries">${signatures.map((each) => html`<li>${signatureEntry(site, each)}</li>`)}</ol>` : html`<p>Nothing is served for this digest here.</p>`}
+${signatures.length ? html`<ol class="entries">${signatures.map((each) => html`<li>${signatureEntry(site, each)}</li>`)}</ol>` : html`<p>Nothing is served for this digest here${gates.names.length > 0 && ': no gate that asks for a signature lets it pass'}.</p>`}
 <p><a href="${to.allAt(digest)}">Where else this digest is signed</a></p>
 </section>
 ${
@@ -44,7 +44,7 @@ ${
 ${unservedTable(unserved, reader, to)}</section>`
 }`
   return {
-    title: `${repository} @ ${digest.slice(0, digest.indexOf(':') + 13)}…`,
+    title: `${repository} @ ${digest.slice(0, digest.indexOf(':') + 11)}…`,
     section: 'repositories',
     body,
   }
@@ -54,7 +54,7 @@ function signatureEntry({ to }: Site, signature: StoredSignature): Html {
   const { id, slot, dockerReference, signer: named, added } = signature
   return html`<h3>${verdictBadge(signature.verdict)} <span>${signer(signature, to)}</span></h3>
 ${facts([
-  ['Signed as', said(dockerReference)],
+  ['Signed as', imageName(dockerReference)],
   ['Signed', named && time(named.unverifiedCreated * 1000)],
   ['Added', time(added)],
 ])}

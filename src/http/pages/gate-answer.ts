@@ -4,7 +4,7 @@ import type { KeyName, RequirementReport } from '../../policy/report.ts'
 import { reasonInWords, trialInWords } from '../../policy/report-words.ts'
 import type { Digest } from '../../reference/digest.ts'
 import type { Links } from './links.ts'
-import { badge, type Html, html, keyName, said, time } from './parts.ts'
+import { badge, type Html, html, imageName, keyName, said, time } from './parts.ts'
 
 /** In short: passes or not, and who is missing. */
 export function gateOutcome(
@@ -12,7 +12,7 @@ export function gateOutcome(
   digest: Digest,
   to: Links,
 ): Html {
-  return html`<h3>${badge(passed ? 'good' : 'bad', passed ? 'Passes' : 'Does not pass')} <span><a href="${to.gate(gate, { image, digest })}">${gate}</a> <span class="part">as ${said(image)}</span></span></h3>
+  return html`<h3>${badge(passed ? 'good' : 'bad', passed ? 'Passes' : 'Does not pass')} <span><a href="${to.gate(gate, { image, digest })}">${gate}</a> <span class="part">as ${imageName(image)}</span></span></h3>
 ${requirements.length > 1 && !passed && html`<p>${requirements.filter(({ met }) => met).length} of ${requirements.length} requirements are met.</p>`}
 ${requirements.filter(({ met }) => !met).map((requirement) => html`${unmet(requirement)}${wantedKeys(requirement.wanted, to)}`)}`
 }

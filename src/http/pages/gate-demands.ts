@@ -1,7 +1,7 @@
 import type { Demand, GateDemands } from '../../policy/demands.ts'
 import { demandInWords, identityInWords } from '../../policy/report-words.ts'
 import type { Links } from './links.ts'
-import { type Html, html, keyName, said } from './parts.ts'
+import { type Html, html, imageName, keyName, said } from './parts.ts'
 
 /** Of thousands of places a person reads the first ones. */
 const maxScopesShown = 50
@@ -12,7 +12,7 @@ export function gateDemands({ scopes, thresholds, maxAge, index }: GateDemands, 
     scopes.length > maxScopesShown ? [...scopes.slice(0, maxScopesShown), ...scopes.slice(-1)] : scopes
   return html`<section aria-labelledby="asks"><h2 id="asks">What it asks</h2>
 ${scopes.length > 1 && html`<p>What counts for an image is the entry that names it most closely.</p>`}
-<ol class="entries">${shown.map(({ scope, demands }) => entry(scope === null ? otherwise(scopes.length) : html`Images of <code>${said(scope)}</code>`, demands, to))}
+<ol class="entries">${shown.map(({ scope, demands }) => entry(scope === null ? otherwise(scopes.length) : html`Images of <code>${imageName(scope)}</code>`, demands, to))}
 ${thresholds.length > 0 && entry(html`Besides, every image`, thresholds, to)}</ol>
 ${shown.length < scopes.length && html`<p>The policy has ${scopes.length - shown.length} more entries.</p>`}
 ${maxAge !== null && html`<p>Signatures that were made longer than ${ageInWords(maxAge)} ago do not count.</p>`}

@@ -11,7 +11,7 @@ import { requireRead } from '../authenticate.ts'
 import { gateRequirements } from './gate-answer.ts'
 import { gateDemands } from './gate-demands.ts'
 import { digestTable, notSigned } from './images.ts'
-import { badge, facts, type Html, html, more, said } from './parts.ts'
+import { badge, facts, type Html, html, imageName, more } from './parts.ts'
 import { fromPath, parameter, type Site, type View } from './site.ts'
 
 /** How many digests are offered for a tag. */
@@ -68,10 +68,10 @@ async function answer(
     throw new Refusal('bad-request', `The digest is ${named.digest} or ${digest}, not both`)
   if (!digest) return choice(site, name, named, text)
   const found = await site.gates.ask({ gate: name, image: identityOf(named, digest), digest })
-  return html`<section aria-labelledby="answer" class="answer"><h2 id="answer">${badge(found.passed ? 'good' : 'bad', found.passed ? 'Passes' : 'Does not pass')} <span>${said(found.image)}</span></h2>
+  return html`<section aria-labelledby="answer" class="answer"><h2 id="answer">${badge(found.passed ? 'good' : 'bad', found.passed ? 'Passes' : 'Does not pass')} <span>${imageName(found.image)}</span></h2>
 ${facts([
   ['Digest', html`<a href="${site.to.digest(repository, digest)}"><code>${digest}</code></a>`],
-  ['Part of the policy', html`<code>${said(found.scope)}</code>`],
+  ['Part of the policy', html`<code>${imageName(found.scope)}</code>`],
   ['Signatures looked at', String(found.signatures)],
 ])}
 ${gateRequirements(found, site.to)}</section>`
@@ -91,7 +91,7 @@ async function choice(site: Site, gate: string, named: ImageReference, text: str
   if (!digests.length)
     return html`${notSigned(reference)}<p>So it cannot pass. If the image has other names, <a href="${to.search(text)}">search for it</a>, or give its digest: <code>NAME:TAG@DIGEST</code>.</p>`
   return html`<section aria-labelledby="which"><h2 id="which">Which digest?</h2>
-<p>A tag moves, and only the registry knows where it is. These are signed as ${said(reference)}:</p>
+<p>A tag moves, and only the registry knows where it is. These are signed as ${imageName(reference)}:</p>
 <ul class="plain">${digests.map(({ digest }: { digest: Digest }) => html`<li><a href="${to.gate(gate, { image: reference, digest })}">Ask about <code>${digest}</code></a></li>`)}</ul>
 ${await digestTable(site, repository, digests)}
 ${more(next === null ? null : to.repository(repository, { reference, before: next }), 'Older')}</section>`

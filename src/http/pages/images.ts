@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Repository } from '../../reference/repository.ts'
 import type { CatalogDigest } from '../../storage/catalog.ts'
-import { type Html, html, said, shortDigest, signer, table, time, verdictBadge } from './parts.ts'
+import { type Html, html, imageName, shortDigest, signer, table, time, verdictBadge } from './parts.ts'
 import type { Site } from './site.ts'
 
 /** Of how many signatures a line about an image tells. */
@@ -22,7 +22,7 @@ export async function digestTable(
     const names = [...new Set(signatures.map(({ dockerReference }) => dockerReference))]
     rows.push([
       html`<a href="${to.digest(repository, digest)}">${shortDigest(digest)}</a>`,
-      names.length ? lines(names.map(said)) : '–',
+      names.length ? lines(names.map(imageName)) : '–',
       count === 0
         ? html`<span class="aside">no signature any more</span>`
         : lines([
@@ -42,7 +42,7 @@ export async function digestTable(
 /** Of an image that no signature names. Whoever left the registry out may not know which one that means. */
 export function notSigned(reference: string): Html {
   const implied = reference.startsWith('docker.io/') && ' A name without a registry means docker.io.'
-  return html`<p><strong>Nothing here is signed as ${said(reference)}.</strong>${implied}</p>`
+  return html`<p><strong>Nothing here is signed as ${imageName(reference)}.</strong>${implied}</p>`
 }
 
 function lines(each: (Html | string)[]): Html {

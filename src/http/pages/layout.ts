@@ -1,6 +1,6 @@
 import { printable } from '../../printable.ts'
 import type { Links } from './links.ts'
-import { type Html, html } from './parts.ts'
+import { breakable, type Html, html } from './parts.ts'
 
 export type Section = 'search' | 'repositories' | 'activity' | 'gates' | 'mirrors' | 'client'
 
@@ -54,7 +54,7 @@ export function layOut({ title, section, body, q }: Page, to: Links): Html {
   )}</ul></nav>
 </header>
 <main id="main" tabindex="-1">
-<h1>${title}</h1>
+<h1>${breakable(title)}</h1>
 ${body}
 </main>
 <footer>

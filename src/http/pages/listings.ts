@@ -9,6 +9,7 @@ import {
   fingerprint,
   type Html,
   html,
+  imageName,
   keyBadge,
   more,
   said,
@@ -94,8 +95,8 @@ function signatureTable({ to }: Site, caption: string, signatures: readonly Stor
     caption,
     ['Image', 'Signed as', 'Signature', 'Added'],
     signatures.map((each) => [
-      html`<a href="${to.digest(each.repository, each.digest)}">${each.repository} <span class="part">${shortDigest(each.digest)}</span></a>`,
-      said(each.dockerReference),
+      html`<a href="${to.digest(each.repository, each.digest)}">${imageName(each.repository)} <span class="part">${shortDigest(each.digest)}</span></a>`,
+      imageName(each.dockerReference),
       html`<a href="${to.signature(each.id)}">${each.id}</a> ${verdictBadge(each.verdict)} ${signer(each, to)}`,
       time(each.added),
     ]),

@@ -20,6 +20,16 @@ export function said(text: string): Html {
   return html`<bdi>${printable(text)}</bdi>`
 }
 
+/** The name of an image or repository. */
+export function imageName(text: string): Html {
+  return html`<bdi>${breakable(printable(text))}</bdi>`
+}
+
+/** Where a line has no room for the names of images in it, they are broken where their parts end. */
+export function breakable(text: string): Html {
+  return html`${text.split(/(?<=\/)|(?=@)/).map((part, at) => html`${at > 0 && html`<wbr>`}${part}`)}`
+}
+
 /** What others wrote over several lines. */
 export function saidLines(text: string): Html {
   return html`<pre tabindex="0"><code dir="ltr">${text.split('\n').map(printable).join('\n')}</code></pre>`

@@ -5,7 +5,7 @@ import { Refusal } from '../../refusal.ts'
 import { requireRead } from '../authenticate.ts'
 import { digestPage } from './digest.ts'
 import { digestTable } from './images.ts'
-import { html, more, said, table, time } from './parts.ts'
+import { html, imageName, more, table, time } from './parts.ts'
 import { fromPath, numberParameter, parameter, type View } from './site.ts'
 
 const perPage = 100
@@ -34,7 +34,7 @@ ${
         'Repositories that have, or had, a signature',
         ['Repository', 'Last change'],
         shown.map(({ name, changed }) => [
-          html`<a href="${to.repository(name)}">${name}</a>`,
+          html`<a href="${to.repository(name)}">${imageName(name)}</a>`,
           time(changed * 1000),
         ]),
       )
@@ -61,7 +61,7 @@ export const repository: View = async (site, request, reader) => {
     limit: digestsPerPage,
   })
   const body = html`
-${reference !== undefined && html`<p>Those that are signed as <strong>${said(reference)}</strong>. <a href="${to.repository(home)}">Show all</a></p>`}
+${reference !== undefined && html`<p>Those that are signed as <strong>${imageName(reference)}</strong>. <a href="${to.repository(home)}">Show all</a></p>`}
 ${digests.length ? await digestTable(site, home, digests) : html`<p>${nothing(home, reference, next)}</p>`}
 ${more(next === null ? null : to.repository(home, { reference, before: next }), digests.length ? 'Older' : 'Look further back')}`
   return { title: home, section: 'repositories', body }

@@ -6,7 +6,7 @@ import type { Reader } from '../authenticate.ts'
 import { digestTable, notSigned } from './images.ts'
 import { searchForm } from './layout.ts'
 import { keyIn } from './listings.ts'
-import { type Html, html, keyName, said } from './parts.ts'
+import { type Html, html, imageName, keyName, said } from './parts.ts'
 import { parameter, type Site, type View } from './site.ts'
 
 const maxShown = 20
@@ -62,7 +62,7 @@ async function ofImage(
     limit: maxShown,
   })
   if (!digests.length && next === null) return unsigned(site, repository, reference)
-  return html`<section aria-labelledby="images"><h2 id="images">${reference === undefined ? `Images of ${repository}` : html`Signed as ${said(reference)}`}</h2>
+  return html`<section aria-labelledby="images"><h2 id="images">${reference === undefined ? html`Images of ${imageName(repository)}` : html`Signed as ${imageName(reference)}`}</h2>
 ${digests.length ? await digestTable(site, repository, digests) : html`<p>None of what changed lately.</p>`}
 ${next !== null && html`<p><a href="${to.repository(repository, { reference, before: next })}">Look further back</a></p>`}</section>`
 }
@@ -108,7 +108,7 @@ async function ofNames(
     for (const { name } of await storage.repositoriesWith(written, maxShown)) found.push(name)
   if (!found.length) return null
   return html`<section aria-labelledby="names"><h2 id="names">Repositories</h2>
-<ul class="plain">${[...new Set(found)].map((name) => html`<li><a href="${to.repository(name)}">${name}</a></li>`)}</ul>
+<ul class="plain">${[...new Set(found)].map((name) => html`<li><a href="${to.repository(name)}">${imageName(name)}</a></li>`)}</ul>
 ${isWhole && html`<p><a href="${to.repositories({ start: [...starts].at(-1) })}">All that start so</a></p>`}</section>`
 }
 

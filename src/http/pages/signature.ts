@@ -8,6 +8,7 @@ import {
   fingerprint,
   type Html,
   html,
+  imageName,
   more,
   said,
   saidLines,
@@ -43,7 +44,7 @@ ${facts([
       : html`It is not served any more; its history says why.`,
   ],
   ['Signer', found && signer(found, to)],
-  ['Repository', html`<a href="${to.repository(repository)}">${repository}</a>`],
+  ['Repository', html`<a href="${to.repository(repository)}">${imageName(repository)}</a>`],
   ['Digest', html`<a href="${to.digest(repository, digest)}"><code>${digest}</code></a>`],
 ])}
 ${found && served(site, found)}
@@ -58,7 +59,7 @@ function served({ origin, to }: Site, signature: StoredSignature): Html {
   const { claim } = readSignature(blob, { sigstoreJson: true })
   return html`<section aria-labelledby="claim"><h2 id="claim">What it claims</h2>
 ${facts([
-  ['The image is', said(claim.dockerReference)],
+  ['The image is', imageName(claim.dockerReference)],
   ['The digest is', html`<code>${claim.digest}</code>`],
   ['Made with', claim.creator === undefined ? null : said(claim.creator)],
   ['At, as it says', claim.timestamp === undefined ? null : time(claim.timestamp * 1000)],
