@@ -11,7 +11,7 @@ import { type Cli, note, print, printJson } from './cli.ts'
 import { type TargetOptions, targetOf } from './client-target.ts'
 import { type ExitCode, exit } from './exit.ts'
 import { configOf, onDataFolder } from './options.ts'
-import { inspectRegistriesD } from './registries-d.ts'
+import { type Inspection, inspectRegistriesD } from './registries-d.ts'
 
 interface ClientConfigOptions extends TargetOptions {
   staging?: string
@@ -56,13 +56,14 @@ async function clientConfig(cli: Cli, options: ClientConfigOptions): Promise<Exi
   const { registry, url, ca, prefixGuessed } = target
   const files = clientFiles(target, staging)
   const names = ca === null ? null : (await import('../clients/permitted.ts')).permittedBy(ca)
-  const { clashes, notes: found } = await inspect(options, files.entry)
+  const { clashes, notes: found, presentIn } = await inspect(options, files.entry)
   const notes = [...notesOnReach(url, names), ...found]
   if (prefixGuessed)
     notes.push(
       `If ${url} keeps ${registry} under a prefix, give it (--prefix) or the configuration of the server (--config): else every image looks unsigned`,
     )
-  const placed = [files.registriesD, ...(files.certsD ? [files.certsD] : [])]
+  const isPresent = presentIn !== null && output === undefined
+  const placed = [isPresent ? null : files.registriesD, files.certsD].filter((file) => file !== null)
   const written = output !== undefined && !clashes.length ? await write(output, placed, force) : []
   if (json) {
     printJson({ registry, lookaside: files.entry.lookaside, files: placed, written, clashes, notes })
@@ -71,7 +72,7 @@ async function clientConfig(cli: Cli, options: ClientConfigOptions): Promise<Exi
   for (const text of notes) note(printable(text))
   for (const text of clashes) print(printable(text))
   if (clashes.length) return exit.no
-  if (output === undefined) print(clientScript(files, names))
+  if (output === undefined) print(clientScript(files, names, isPresent))
   else tellWritten(resolve(output), files, written)
   return exit.done
 }
@@ -99,18 +100,16 @@ function tellWritten(folder: string, { registriesD, certsD }: ClientFiles, writt
 }
 
 /** The folders that the entry is for: the one that is written to, and the one that was named. */
-async function inspect(
-  { output, registriesD }: ClientConfigOptions,
-  entry: Entry,
-): Promise<{ clashes: string[]; notes: string[] }> {
+async function inspect({ output, registriesD }: ClientConfigOptions, entry: Entry): Promise<Inspection> {
   const clashes: string[] = []
   const notes: string[] = []
+  let presentIn: string | null = null
   if (registriesD !== undefined) {
     const found = await inspectRegistriesD(registriesD, entry)
     clashes.push(...found.clashes)
     notes.push(...found.notes)
-    if (found.presentIn)
-      notes.push(`${found.presentIn} has this entry already: do not add ${entry.fileName} beside it`)
+    presentIn = found.presentIn
+    if (presentIn) notes.push(`${presentIn} has this entry already: do not add ${entry.fileName} beside it`)
   }
   if (output !== undefined) {
     const folder = join(output, 'registries.d')
@@ -122,7 +121,7 @@ async function inspect(
         `${entry.namespace} is in ${found.presentIn}: with ${entry.fileName} beside it every pull fails`,
       )
   }
-  return { clashes, notes }
+  return { clashes, notes, presentIn }
 }
 
 /**

@@ -20,7 +20,10 @@ export interface DigestOptions {
 export function onImage(command: Command): Command {
   return command
     .option('--digest <digest>', 'of the manifest in the registry')
-    .option('--manifest <file>', 'the manifest in the registry, as skopeo inspect --raw prints it')
+    .option(
+      '--manifest <file>',
+      'the manifest in the registry, as skopeo inspect --raw prints it; - for standard input',
+    )
     .option('--from-registry', 'ask the registry of the image for the manifest')
     .option('--oci-layout <dir[:name]>', 'find the manifest in an OCI layout, as skopeo and podman name it')
     .option('--authfile <file>', 'credentials for the registry (default: where podman and docker keep them)')

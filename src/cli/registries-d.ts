@@ -53,10 +53,10 @@ export async function inspectRegistriesD(folder: string, entry: Entry): Promise<
     if (found.length > 1) clashes.push(`${name} is in ${list(found)}: every pull fails`)
   }
   const [same] = namespaces.get(entry.namespace) ?? []
-  const isPresent = same?.[1].lookaside === entry.lookaside && !files.includes(entry.fileName)
+  const isPresent = same && says(same[1], entry) && !files.includes(entry.fileName)
   if (same && !isPresent) {
     clashes.push(
-      `${entry.namespace} is in ${same[0]}: with ${entry.fileName} beside it every pull fails; set its lookaside there`,
+      `${entry.namespace} is in ${same[0]}: with ${entry.fileName} beside it every pull fails; set its ${entry.staging === null ? 'lookaside' : 'lookaside and lookaside-staging'} there`,
     )
   }
   return {
@@ -64,6 +64,10 @@ export async function inspectRegistriesD(folder: string, entry: Entry): Promise<
     notes: [...defaults.flatMap(noteOnDefault(entry)), ...notesOnNarrower(namespaces, entry)],
     presentIn: same && isPresent ? same[0] : null,
   }
+}
+
+function says({ lookaside, staging }: Section, entry: Entry): boolean {
+  return lookaside === entry.lookaside && (entry.staging === null || staging === entry.staging)
 }
 
 function noteOnDefault({ namespace }: Entry): (found: [string, Section]) => string[] {

@@ -9,6 +9,8 @@ export interface Entry {
   /** A registry host. */
   namespace: string
   lookaside: string
+  /** A `file:` URL; null on machines that do not sign. */
+  staging: string | null
 }
 
 export interface ClientFile {
@@ -30,13 +32,16 @@ export interface ClientFiles {
 export function clientFiles({ registry, url, prefix, ca }: Target, staging: string | null): ClientFiles {
   const lookaside = `${url}/signatures${prefix && `/${prefix}`}`
   const fileName = `lookaside-${registry}.yaml`
-  const section = {
+  const entry = {
+    fileName,
+    namespace: registry,
     lookaside,
-    ...(staging !== null && { 'lookaside-staging': pathToFileURL(resolve(staging)).href }),
+    staging: staging && pathToFileURL(resolve(staging)).href,
   }
+  const section = { lookaside, ...(entry.staging !== null && { 'lookaside-staging': entry.staging }) }
   const settings = stringify({ docker: { [registry]: section } }, { lineWidth: 0 })
   return {
-    entry: { fileName, namespace: registry, lookaside },
+    entry,
     registriesD: {
       path: `registries.d/${fileName}`,
       content: `# From lookaside client-config. No other file in this folder may name ${registry}.\n${settings}${staging === null ? stagingHint : ''}`,
@@ -63,14 +68,23 @@ export function policyFile(registry: string): ClientFile {
   return { path: 'policy.json', content: `${JSON.stringify(policy, null, 2)}\n` }
 }
 
-/** A shell script that puts the files on a client. What it quotes holds no quote: see the grammars of host and URL. */
-export function clientScript({ entry, registriesD, certsD }: ClientFiles, names: string[] | null): string {
+/**
+ * A shell script that puts the files on a client. What it quotes holds no quote: see the grammars of host and URL.
+ * @param isPresent whether the client has the entry already, in a file of another name: two would fail every pull
+ */
+export function clientScript(
+  { entry, registriesD, certsD }: ClientFiles,
+  names: string[] | null,
+  isPresent: boolean,
+): string {
   const folder = '/etc/containers'
   const { namespace: registry } = entry
   return [
     `# For clients of ${registry}: podman, skopeo, buildah, CRI-O. To be run there as root.`,
     '# Where ~/.config/containers/registries.d exists, it is read instead of /etc/containers/registries.d.',
-    ...put(join(folder, registriesD.path), registriesD.content),
+    ...(isPresent
+      ? [`# The entry for ${registry} is there already.`]
+      : put(join(folder, registriesD.path), registriesD.content)),
     ...(certsD
       ? [
           '',

@@ -6,7 +6,7 @@ import { type FileHandle, open } from 'node:fs/promises'
  * @throws errors of the file system
  */
 export async function readNamedFile(file: string, maxBytes: number): Promise<Uint8Array> {
-  return readStart(await open(file), maxBytes)
+  return readOpened(await open(file), maxBytes)
 }
 
 /**
@@ -17,15 +17,25 @@ export async function readNamedFile(file: string, maxBytes: number): Promise<Uin
  */
 export async function readFoundFile(file: string, maxBytes: number): Promise<Uint8Array | null> {
   const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK)
-  if ((await handle.stat()).isFile()) return readStart(handle, maxBytes)
+  if ((await handle.stat()).isFile()) return readOpened(handle, maxBytes)
   await handle.close()
   return null
 }
 
+/** The same of what comes on a stream. */
+export async function readStart(content: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of content) {
+    chunks.push(chunk)
+    bytes += chunk.length
+    if (bytes > maxBytes) break
+  }
+  return Buffer.concat(chunks).subarray(0, maxBytes + 1)
+}
+
 /** Closes the file. */
-async function readStart(handle: FileHandle, maxBytes: number): Promise<Uint8Array> {
-  const chunks: Buffer[] = []
+async function readOpened(handle: FileHandle, maxBytes: number): Promise<Uint8Array> {
   // `end` is itself read.
-  for await (const chunk of handle.createReadStream({ end: maxBytes })) chunks.push(chunk)
-  return Buffer.concat(chunks)
+  return readStart(handle.createReadStream({ end: maxBytes }), maxBytes)
 }

@@ -4,7 +4,6 @@ import { may } from '../access/principal.ts'
 import { withoutSecrets } from '../access/token.ts'
 import type { Admit } from '../admission/admit.ts'
 import type { Trail } from '../admission/trail.ts'
-import { plainAddress } from '../net/network-of.ts'
 import { normaliseUrlPath, parseSlotPath } from '../reference/tree-path.ts'
 import { Refusal } from '../refusal.ts'
 import {
@@ -19,7 +18,7 @@ import {
 } from '../storage/audit.ts'
 import type { Authenticate } from './authenticate.ts'
 import { Nullable } from './document.ts'
-import { problemOf } from './problem.ts'
+import { problemOf, remoteOf } from './problem.ts'
 import { treePrefix } from './reads.ts'
 import type { App } from './server.ts'
 import { Whole } from './signatures.ts'
@@ -33,12 +32,13 @@ const prefixes = ['/api/v1/', `/${treePrefix}`, extensionPrefix]
 const signInCodes = new Set(['bad-credentials', 'too-many-failures'])
 
 /** Where a request came from. */
-export function originOf({ method, url, ip, id }: FastifyRequest): Origin {
+export function originOf(request: FastifyRequest): Origin {
+  const { method, url, id } = request
   const isExtension = url.startsWith(extensionPrefix)
   const door = method === 'HEAD' ? 'GET' : (method as Door)
   return {
     door: isExtension && method === 'PUT' ? 'extension' : door,
-    address: ip === undefined ? null : plainAddress(ip),
+    address: remoteOf(request),
     request: id,
   }
 }

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest, FastifySchemaValidationError } from 'fastify'
 import { withoutSecrets } from '../access/token.ts'
+import { plainAddress } from '../net/network-of.ts'
 import { Refusal, type RefusalCode, refusalStatus } from '../refusal.ts'
 
 export const problemType = 'application/problem+json'
@@ -27,6 +28,11 @@ export function sendProblem(error: FastifyError | Error, request: FastifyRequest
   reply.type(problemType).send(Buffer.from(JSON.stringify(problem)))
 }
 
+/** Null where the connection is gone already. */
+export function remoteOf({ ip }: Pick<FastifyRequest, 'ip'>): string | null {
+  return ip === undefined ? null : plainAddress(ip)
+}
+
 /** Logs what went wrong, and sets the status and headers of the answer; what it says is to be sent in some form. */
 export function answerProblem(
   error: FastifyError | Error,
@@ -41,7 +47,15 @@ export function answerProblem(
   request.refusedAs = code
   const level = status === 404 || status === 429 ? 'debug' : 'info'
   request.log[level](
-    { method, path, status, code, detail: withoutSecrets(detail), actor: caller?.actor, remote: request.ip },
+    {
+      method,
+      path,
+      status,
+      code,
+      detail: withoutSecrets(detail),
+      actor: caller?.actor,
+      remote: remoteOf(request),
+    },
     'refused',
   )
   reply.code(problem.status).header('Cache-Control', 'no-store')

@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { withoutSecrets } from '../access/token.ts'
 import { Refusal, type RefusalCode, refusalStatus } from '../refusal.ts'
-import { retryAfter } from './problem.ts'
+import { remoteOf, retryAfter } from './problem.ts'
 
 /** How registries answer what they refuse (OCI distribution-spec, "Error Codes"; OpenShift's for signatures). */
 interface RegistryError {
@@ -61,7 +61,7 @@ function logRefusal(
     (method === 'GET' && refusal.code === 'no-credentials')
   const detail = withoutSecrets(refusal.detail)
   request.log[isUsual ? 'debug' : 'info'](
-    { method, path, ...refusal, detail, actor: caller?.actor, remote: request.ip },
+    { method, path, ...refusal, detail, actor: caller?.actor, remote: remoteOf(request) },
     'refused',
   )
 }

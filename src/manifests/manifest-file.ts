@@ -1,10 +1,10 @@
 import { hasDigest, manifestDigest, maxManifestBytes } from '../claim/manifest.ts'
-import { readNamedFile } from '../durable/limited-file.ts'
+import { readNamedFile, readStart } from '../durable/limited-file.ts'
 import { Refusal } from '../refusal.ts'
 import type { Manifests } from './manifests.ts'
 
 /**
- * A manifest in a file or pipe, as `skopeo inspect --raw` prints it; there are no others beside it.
+ * A manifest in a file or pipe, as `skopeo inspect --raw` prints it; `-`: on standard input. There are no others beside it.
  * @throws Refusal configuration
  */
 export function fileManifests(file: string): Manifests {
@@ -23,7 +23,9 @@ export function fileManifests(file: string): Manifests {
 
 async function readInput(file: string): Promise<Uint8Array> {
   try {
-    return await readNamedFile(file, maxManifestBytes)
+    return file === '-'
+      ? await readStart(process.stdin, maxManifestBytes)
+      : await readNamedFile(file, maxManifestBytes)
   } catch (cause) {
     throw new Refusal('configuration', `${file} cannot be read: ${(cause as Error).message}`, { cause })
   }

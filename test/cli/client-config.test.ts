@@ -157,6 +157,23 @@ test("clashes in a client's folder exit 1, and no script is printed that would m
   assert.equal((await clientConfig([...local, '--registries-d', join(folder, 'missing')])).code, 2)
 })
 
+test('an entry that a client has already is left out: a second one would fail every pull', async () => {
+  const folder = newFolder()
+  const lookaside = 'https://sigs.example.com/signatures'
+  writeFileSync(join(folder, 'site.yaml'), `docker:\n  registry.example.com:\n    lookaside: ${lookaside}\n`)
+  const { code, stdout, stderr } = await clientConfig([...local, '--registries-d', folder])
+  assert.equal(code, 0)
+  assert.match(stderr, /site\.yaml has this entry already/)
+  assert.match(stdout, /is there already/)
+  assert.doesNotMatch(stdout, /cat > .*registries\.d/)
+  assert.match(stdout, /cat > .*certs\.d/)
+  const { files } = await document([...local, '--registries-d', folder])
+  assert.deepEqual(
+    files.map(({ path }) => path),
+    ['certs.d/registry.example.com/lookaside.crt'],
+  )
+})
+
 test('a CA whose maker put a line break into a name adds no line to the script', async () => {
   const key = await generateKey()
   const hostile = { type: 'dns', value: 'x.example.com\ntouch pwned #' } as const

@@ -11,6 +11,7 @@ const entry = {
   fileName: 'lookaside-registry.example.com.yaml',
   namespace: 'registry.example.com',
   lookaside: 'https://sigs.example.com/signatures',
+  staging: null,
 }
 
 function folder(files: Record<string, string | Uint8Array>): string {
@@ -64,6 +65,11 @@ test('where another file has this very entry, it is told which; with both it is 
   assert.deepEqual(await inspect({ 'site.yaml': same }), { clashes: [], notes: [], presentIn: 'site.yaml' })
   const { clashes, presentIn } = await inspect({ 'site.yaml': same, [entry.fileName]: same })
   assert.deepEqual([clashes.length, presentIn], [1, null])
+  const signing = { ...entry, staging: 'file:///srv/staging' }
+  const ofClients = await inspectRegistriesD(folder({ 'site.yaml': same }), signing)
+  assert.match(ofClients.clashes.join(), /set its lookaside and lookaside-staging there$/)
+  const whole = `${same}    lookaside-staging: ${signing.staging}\n`
+  assert.equal((await inspectRegistriesD(folder({ 'site.yaml': whole }), signing)).presentIn, 'site.yaml')
 })
 
 test('clashes that are there already are told: they fail every pull', async () => {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { readdirSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { signedBy } from './machine.ts'
-import { succeed } from './program.ts'
+import { type ProgramOptions, succeed } from './program.ts'
 import { accepted, clients, type PublishedImage, refused, startSite } from './site.ts'
 
 const site = await startSite()
@@ -11,7 +11,7 @@ const { server, gnupg, folder } = site
 const key = await gnupg.newKey('alice')
 const token = await server.token('push:team/**')
 
-const lookaside = (args: string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}) =>
+const lookaside = (args: string[], options: ProgramOptions = {}) =>
   server.command(token, args, { cwd: folder, ...options, env: { ...gnupg.env, ...options.env } })
 
 const manifestOf = ({ layout, digest }: PublishedImage) => join(layout, 'blobs', digest.replace(':', '/'))
@@ -26,6 +26,16 @@ test('what it signs with a key of gpg and uploads, clients accept where that key
   accepted(outcome)
   assert.equal(outcome.stdout, `added ${server.url}/signatures/${image.location}/signature-1\n`)
   for (const pull of Object.values(clients)) accepted(await pull(machine, image))
+})
+
+test('the manifest may come through a pipe', async () => {
+  const image = await site.publish('team/pipe')
+  const sign = ['sign', image.reference, '--by', 'alice', '--manifest', '-', '--push']
+  const outcome = await lookaside(sign, { input: readFileSync(manifestOf(image)) })
+  accepted(outcome)
+  assert.equal(outcome.stdout, `added ${server.url}/signatures/${image.location}/signature-1\n`)
+  const tooLong = await lookaside(sign, { input: new Uint8Array(5 * 1024 * 1024) })
+  refused(tooLong, /4 MiB|larger|too large/i)
 })
 
 test('what it writes to a file, skopeo standalone-verify accepts for that image and no other', async () => {

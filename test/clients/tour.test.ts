@@ -34,7 +34,7 @@ test('the tour of the README works as it is pasted', async () => {
   })
 
   // Other ports than those of the README, which may be in use where this runs.
-  const pasted = tour.join('').replaceAll('8443', String(server)).replaceAll('5000', String(registry))
+  const pasted = tour.join('').replaceAll('8443', String(server)).replaceAll('5055', String(registry))
   const script = `set -e\ntrap 'kill %1' EXIT\n${pasted}`
   const outcome = await run('bash', ['-c', script], { cwd: folder, env })
 

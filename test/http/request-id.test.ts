@@ -54,7 +54,9 @@ test('every answer has it, but those of slots', async () => {
 
 test('what the log says of a request has its id, who sent it and from where, and no secret, wherever it was put', async () => {
   const data = temporaryFolder()
-  const logged = await spawnServer(data)
+  // One socket for both kinds of addresses, as servers have it by default.
+  const server = await spawnServer(data, '--listen', ':0')
+  const logged = { ...server, origin: `http://127.0.0.1:${new URL(server.origin).port}` }
   const token = await newToken(data, [{ action: 'push', pattern: 'other/**' as never }])
   const [, secret = ''] = /^lks_[0-9a-f]{8}_(.*)$/.exec(token) ?? []
   const basic = Buffer.from(`${token}:${token}`).toString('base64')
