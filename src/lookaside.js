@@ -42,7 +42,11 @@ function restartForServing() {
   ]
   if (process.execArgv.includes(options[0])) return
   const rest = [...process.execArgv, ...process.argv.slice(1)]
-  process.execve(process.execPath, [process.execPath, ...options, ...rest], process.env)
+  try {
+    process.execve(process.execPath, [process.execPath, ...options, ...rest], process.env)
+  } catch {
+    // Where there is no /proc, Node does not know where it is itself. It serves without them, less evenly.
+  }
 }
 
 /**

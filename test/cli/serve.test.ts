@@ -16,7 +16,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { eventually } from '../eventually.ts'
 import { freePort } from '../free-port.ts'
-import { spawnServer } from '../process.ts'
+import { spawnServer, spawnServerIn } from '../process.ts'
 import { ask, newToken } from '../server.ts'
 import { newBlob } from '../signing.ts'
 import { temporaryFolder } from '../temporary.ts'
@@ -133,6 +133,13 @@ test('what serves has its options of V8, in the process that was started and in 
       '--external-memory-accounted-in-global-limit',
     ])
   }
+  assert.equal(await end('SIGTERM'), 0)
+})
+
+test('it serves where Node cannot be started anew with options, as where there is no /proc', async () => {
+  const failing = "data:text/javascript,process.execve=()=>{throw%20new%20Error('ENOENT')}"
+  const { origin, end } = await spawnServerIn({ NODE_OPTIONS: `--import=${failing}` }, temporaryFolder())
+  assert.equal((await fetch(`${origin}/healthz`)).status, 200)
   assert.equal(await end('SIGTERM'), 0)
 })
 
