@@ -1,16 +1,32 @@
 /**
  * Runs jobs in the order in which they come, at most so many in each turn of the event loop: whoever else is to be answered
  * waits for these, and not for all that came at once. On a thread that has nothing else to do a turn takes microseconds.
+ * Where others make turns long, as many more are run as fit into a fifth of the time: those who read without end do not keep
+ * everybody else from having a turn.
+ * @param now milliseconds of a clock that is never set back
  */
-export function inTurns(perTurn: number): (job: () => void) => void {
+export function inTurns(perTurn: number, now = () => performance.now()): (job: () => void) => void {
   const waiting: (() => void)[] = []
+  let isPlanned = false
+  let planned = 0
+  const plan = () => {
+    if (isPlanned || !waiting.length) return
+    isPlanned = true
+    planned = now()
+    setImmediate(turn)
+  }
   const turn = () => {
-    const jobs = waiting.splice(0, perTurn)
-    if (waiting.length) setImmediate(turn)
-    for (const job of jobs) job()
+    isPlanned = false
+    const began = now()
+    const until = began + (began - planned) / 4
+    try {
+      for (let run = 0; waiting.length && (run < perTurn || now() < until); run++) waiting.shift()?.()
+    } finally {
+      plan()
+    }
   }
   return (job) => {
-    // Where others wait, the next turn is planned already.
-    if (waiting.push(job) === 1) setImmediate(turn)
+    waiting.push(job)
+    plan()
   }
 }

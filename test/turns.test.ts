@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { performance } from 'node:perf_hooks'
 import { test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { inTurns } from '../src/turns.ts'
 import { eventually } from './eventually.ts'
 
 test('jobs run in their order, so many in each turn, and those that they bring come last', async () => {
   const run: { job: number; turn: number }[] = []
-  const inTurn = inTurns(2)
+  // A clock that stands still: what is run beyond these depends on the time.
+  const inTurn = inTurns(2, () => 0)
   const add = (job: number) =>
     inTurn(() => {
       run.push({ job, turn: performance.nodeTiming.uvMetricsInfo.loopCount })
@@ -25,4 +27,23 @@ test('jobs run in their order, so many in each turn, and those that they bring c
   // Where all have run, the next begins anew.
   add(11)
   await eventually(() => run.length === 12)
+})
+
+test('where others make a turn long, jobs have a fifth of the time', async () => {
+  let time = 0
+  let run = 0
+  const inTurn = inTurns(1, () => time)
+  const job = () => {
+    run++
+    time += 3
+  }
+  for (let count = 0; count < 9; count++) inTurn(job)
+  time += 40
+  await nextTurn()
+  assert.equal(run, 4)
+  await nextTurn()
+  assert.equal(run, 5)
+  time += 400
+  await nextTurn()
+  assert.equal(run, 9)
 })

@@ -9,6 +9,7 @@ import {
 import { createServer as createTlsServer, type ServerOptions as TlsServerOptions } from 'node:https'
 import type { Socket } from 'node:net'
 import { inTurns } from '../turns.ts'
+import { answerOn, closesBehindAnswers } from './ending.ts'
 import { oneHandshakeATurn } from './handshakes.ts'
 import { problem, problemType } from './problem.ts'
 
@@ -41,7 +42,7 @@ export interface RawServerOptions {
   isPatient(request: IncomingMessage): boolean
   /** Answers a request, or turns it away, where it can do so at once; says whether it did. */
   atOnce(request: IncomingMessage, response: ServerResponse): boolean
-  /** Answers all others, one in each turn of the event loop: who reads waits for one, and not for fifty. */
+  /** Answers all others, in turns: who reads waits for one, and not for fifty. */
   inTurn: RequestListener
 }
 
@@ -61,30 +62,37 @@ export function rawServer({ tls, stallSeconds, isPatient, atOnce, inTurn }: RawS
     // All that has come of a body is read at once, which is work too.
     const isLong = mayBeLong(request)
     if (isLong) socket.pause()
-    begin(() => {
-      if (socket.destroyed) return
+    const job = () => {
+      if (!socket.writable) return
       if (isLong) socket.resume()
+      if (hasBody(request)) expectBody(request, response)
       inTurn(request, response)
-    })
-  }
-  const limited: RequestListener = (request, response) => {
-    if (hasBody(request)) {
-      const { socket } = request
-      unread.set(socket, response)
-      const limit = () => limitBody(request, socket, stallSeconds * 1000)
-      if (isPatient(request)) waitLonger(request, response, limit)
-      else limit()
     }
+    // One request of a connection waits at a time: who sends many ahead does not stand before everybody else with each.
+    if (response.socket) begin(job)
+    else response.once('socket', () => begin(job))
+  }
+  const expectBody: RequestListener = (request, response) => {
+    const { socket } = request
+    unread.set(socket, response)
+    const limit = () => limitBody(request, socket, stallSeconds * 1000)
+    if (isPatient(request)) waitLonger(request, response, limit)
+    else limit()
+  }
+  const answer: RequestListener = (request, response) => {
+    // Node has stopped reading, as too much waits to be sent. What its parser still got it would take for garbage.
+    if (request.socket.isPaused()) readForParser(request.socket)
     if (!atOnce(request, response)) whenItsTurn(request, response)
+    else if (hasBody(request)) expectBody(request, response)
   }
   const server = tls
     ? oneHandshakeATurn(
-        createTlsServer({ ...limits, handshakeTimeout: firstWordMilliseconds, ...tls }, limited),
+        createTlsServer({ ...limits, handshakeTimeout: firstWordMilliseconds, ...tls }, answer),
         firstWordMilliseconds,
       )
-    : createServer(limits, limited)
+    : createServer(limits, answer)
   server.timeout = stuckMilliseconds
-  return server
+  return closesBehindAnswers(server, tls ? 'secureConnection' : 'connection')
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {
@@ -141,6 +149,20 @@ export function isFlood({ socket }: IncomingMessage, response: ServerResponse): 
   return true
 }
 
+/** Connections that Node's parser does not read from itself any more. */
+const readFor = new WeakSet<Socket>()
+
+/**
+ * Has Node read from a connection, and not its parser, which is faster and does so until somebody listens: what comes over TLS
+ * it is given even while it is paused (HPE_PAUSED). Node forgets to go on reading then where it had stopped for a body.
+ */
+function readForParser(socket: Socket): void {
+  if (readFor.has(socket)) return
+  readFor.add(socket)
+  socket.on('data', () => {})
+  socket._read(0)
+}
+
 /** The answer to the request with a body that a connection had last. */
 const unread = new WeakMap<Socket, ServerResponse>()
 
@@ -173,15 +195,14 @@ export function refuseGarbage(error: Error & { code?: string }, socket: Socket):
  */
 function stopReading(socket: Socket): void {
   const readers = socket.listeners('data') as ((data: Buffer) => void)[]
-  // The parser reads from the connection itself until somebody else listens.
+  readForParser(socket)
   socket.on('data', () => {})
   for (const reader of readers) socket.off('data', reader)
 }
 
 /** Calls back when all requests that came whole are answered; the one that is still coming is not waited for. */
 function behindAnswers(socket: Socket, then: () => void): void {
-  // The answer that the connection is at, by the same property that Node's own last word looks at.
-  const { _httpMessage: current } = socket as Socket & { _httpMessage?: ServerResponse | null }
+  const current = answerOn(socket)
   const isWhole = current?.req.complete || current?.headersSent
   if (current && isWhole) current.once('close', () => setImmediate(() => behindAnswers(socket, then)))
   else then()

@@ -260,9 +260,11 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
         for (const socket of sockets) socket.destroy()
       }, closeMilliseconds)
       // A connection whose answer was under way at the close stays open for the next request, if nobody looks.
-      const sweep = setInterval(() => {
+      const closeIdle = () => {
         for (const server of servers) server.closeIdleConnections()
-      }, sweepMilliseconds)
+      }
+      closeIdle()
+      const sweep = setInterval(closeIdle, sweepMilliseconds)
       await app.close()
       clearInterval(sweep)
       clearTimeout(deadline)
