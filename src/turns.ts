@@ -1,7 +1,10 @@
+/** In milliseconds. Nobody reads evenly where turns are longer, and everybody waits for them. */
+const longTurn = 20
+
 /**
  * Runs jobs in the order in which they come, at most so many in each turn of the event loop: whoever else is to be answered
  * waits for these, and not for all that came at once. On a thread that has nothing else to do a turn takes microseconds.
- * Where others make turns long, as many more are run as fit into a fifth of the time: those who read without end do not keep
+ * Where others make a turn long, as many more are run as fit into a fifth of the time: those who read without end do not keep
  * everybody else from having a turn.
  * @param now milliseconds of a clock that is never set back
  */
@@ -18,7 +21,8 @@ export function inTurns(perTurn: number, now = () => performance.now()): (job: (
   const turn = () => {
     isPlanned = false
     const began = now()
-    const until = began + (began - planned) / 4
+    const spent = began - planned
+    const until = spent > longTurn ? began + spent / 4 : began
     try {
       for (let run = 0; waiting.length && (run < perTurn || now() < until); run++) waiting.shift()?.()
     } finally {
