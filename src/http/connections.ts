@@ -10,7 +10,7 @@ import { createServer as createTlsServer, type ServerOptions as TlsServerOptions
 import type { Socket } from 'node:net'
 import { inTurns } from '../turns.ts'
 import { answerOn, closesBehindAnswers } from './ending.ts'
-import { oneHandshakeATurn } from './handshakes.ts'
+import { handshakesInTurns } from './handshakes.ts'
 import { problem, problemType } from './problem.ts'
 
 /** A client that shakes hands or sends headers slower than this is cut off. */
@@ -86,7 +86,7 @@ export function rawServer({ tls, stallSeconds, isPatient, atOnce, inTurn }: RawS
     else if (hasBody(request)) expectBody(request, response)
   }
   const server = tls
-    ? oneHandshakeATurn(
+    ? handshakesInTurns(
         createTlsServer({ ...limits, handshakeTimeout: firstWordMilliseconds, ...tls }, answer),
         firstWordMilliseconds,
       )

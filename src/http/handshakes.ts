@@ -3,11 +3,11 @@ import type { Socket } from 'node:net'
 import { inTurns } from '../turns.ts'
 
 /**
- * Has TLS connections made in turns, in the order in which clients began to speak. A handshake
- * is a millisecond of work: beside fifty that come at once, who reads over a connection that is there waits for one.
+ * Has TLS connections made in turns, in the order in which clients began to speak. A handshake is a millisecond of work:
+ * beside fifty that come at once, who reads over a connection that is there waits for one.
  * @param silentMilliseconds how long a client may say nothing before it is cut off; the handshake has a time of its own
  */
-export function oneHandshakeATurn(server: Server, silentMilliseconds: number): Server {
+export function handshakesInTurns(server: Server, silentMilliseconds: number): Server {
   const [begin] = server.listeners('connection') as [(socket: Socket) => void]
   const inTurn = inTurns(1)
   server.off('connection', begin).on('connection', (socket: Socket) => {

@@ -5,7 +5,7 @@ import { type AddressInfo, connect, createServer as createPlainServer, type Sock
 import { performance } from 'node:perf_hooks'
 import { type TestContext, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
-import { oneHandshakeATurn } from '../../src/http/handshakes.ts'
+import { handshakesInTurns } from '../../src/http/handshakes.ts'
 import { eventually } from '../eventually.ts'
 import { ask, testServer } from '../server.ts'
 
@@ -23,7 +23,7 @@ async function recording(t: TestContext, silentMilliseconds: number) {
     begun.push({ socket, turn: performance.nodeTiming.uvMetricsInfo.loopCount })
     takeTime()
   })
-  oneHandshakeATurn(server, silentMilliseconds)
+  handshakesInTurns(server, silentMilliseconds)
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const open: Socket[] = []
   t.after(() => {
