@@ -101,6 +101,32 @@ test('requests that are not answered at once are begun in as many turns of the e
   assert.ok(new Set(begun).size > begun.length / 2)
 })
 
+test('a body has its time from when its turn has come: until then it is not read', async (t) => {
+  const server = rawServer({
+    ...limits,
+    stallSeconds: 1,
+    atOnce: () => false,
+    async inTurn(request, response) {
+      for (const end = performance.now() + 50; performance.now() < end; );
+      response.end(String(Buffer.concat(await request.toArray()).length))
+    },
+  })
+  server.on('clientError', (error, socket) => refuseGarbage(error, socket as Socket))
+  t.after(() => server.close())
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  const sockets: Socket[] = []
+  while (sockets.length < 40) {
+    const [socket] = await Promise.all([open(port), once(server, 'connection')])
+    sockets.push(socket)
+  }
+  const body = 'x'.repeat(100_000)
+  const request = `POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+  const answers = sockets.map(receive)
+  for (const socket of sockets) socket.write(request)
+  for (const answer of await Promise.all(answers)) assert.match(answer, /\r\n100000$/)
+})
+
 test('what has come before a server begins to end is answered, though it waits for its turn', async () => {
   const server = await testServer()
   const sockets = await Promise.all(Array.from({ length: 20 }, () => open(server.port)))
