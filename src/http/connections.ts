@@ -80,12 +80,14 @@ export function rawServer({ tls, stallSeconds, isPatient, atOnce, inTurn }: RawS
     else limit()
   }
   const answer: RequestListener = (request, response) => {
+    // The server ends: see `closesBehindAnswers`.
+    if (!server.listening) response.shouldKeepAlive = false
     // Node has stopped reading, as too much waits to be sent. What its parser still got it would take for garbage.
     if (request.socket.isPaused()) readForParser(request.socket)
     if (!atOnce(request, response)) whenItsTurn(request, response)
     else if (hasBody(request)) expectBody(request, response)
   }
-  const server = tls
+  const server: Server = tls
     ? handshakesInTurns(
         createTlsServer({ ...limits, handshakeTimeout: firstWordMilliseconds, ...tls }, answer),
         firstWordMilliseconds,

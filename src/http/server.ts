@@ -140,7 +140,6 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
   /** With which each server began. */
   const ticketKeys = new Map<TlsServer, Buffer>()
   let clientCa = String(options.tls?.ca)
-  let closing = false
   const app: App = fastify({
     loggerInstance: log,
     trustProxy: options.trustedProxies.length ? [...options.trustedProxies] : false,
@@ -155,10 +154,7 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
         tls: options.tls,
         stallSeconds: uploads.stallSeconds,
         isPatient: ({ url = '' }) => registry.upstream !== null && isForRegistry(url),
-        atOnce(request, response) {
-          if (closing) response.shouldKeepAlive = false
-          return isFlood(request, response) || reads(request, response)
-        },
+        atOnce: (request, response) => isFlood(request, response) || reads(request, response),
         inTurn: handler,
       })
       server.on('connection', (socket) => {
@@ -254,7 +250,6 @@ export async function buildServer(options: LookasideServerOptions): Promise<Look
       clientCa = String(secureContext.ca)
     },
     async close() {
-      closing = true
       const deadline = setTimeout(() => {
         // Those in a TLS handshake too, which the server does not count.
         for (const socket of sockets) socket.destroy()

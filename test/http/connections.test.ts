@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import type { AddressInfo, Socket } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { test } from 'node:test'
-import { rawServer, refuseGarbage } from '../../src/http/connections.ts'
 import { ask, testServer } from '../server.ts'
 import { exampleDigest, newBlob } from '../signing.ts'
 import { basic, extensionObject, extensionPath, putObject } from './extension-client.ts'
-import { limits, open, receive } from './raw.ts'
+import { listening, open, openAll, receive, takeTime } from './raw.ts'
 import { startUpstream } from './upstream.ts'
 
 const uploads = { maxBytes: 131072, sigstoreJson: false, stallSeconds: 1 }
@@ -57,31 +57,22 @@ test('who sends all of a body that is too large before it reads is answered all 
 test('requests that are not answered at once are begun in as many turns of the event loop, and bodies come whole', async (t) => {
   const begun: number[] = []
   let atOnce = 0
-  const server = rawServer({
-    ...limits,
+  const inTurn = async (request: IncomingMessage, response: ServerResponse) => {
+    begun.push(performance.nodeTiming.uvMetricsInfo.loopCount)
+    // More than all else that there is to do in a turn: no time is left for a second one.
+    takeTime(5)
+    const pieces = await request.toArray()
+    response.end(String(Buffer.concat(pieces).length))
+  }
+  const { server } = await listening(t, inTurn, {
     atOnce(request, response) {
       if (request.url !== '/at-once') return false
       atOnce++
       response.end()
       return true
     },
-    async inTurn(request, response) {
-      begun.push(performance.nodeTiming.uvMetricsInfo.loopCount)
-      // More than all else that there is to do in a turn: no time is left for a second one.
-      for (const end = performance.now() + 5; performance.now() < end; );
-      const pieces = await request.toArray()
-      response.end(String(Buffer.concat(pieces).length))
-    },
   })
-  t.after(() => server.close())
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  const { port } = server.address() as AddressInfo
-  const sockets: Socket[] = []
-  // Node takes one connection in each turn: all are there before anything is sent.
-  while (sockets.length < 40) {
-    const [socket] = await Promise.all([open(port), once(server, 'connection')])
-    sockets.push(socket)
-  }
+  const sockets = await openAll(server, 40)
   const answers = sockets.map(receive)
   const body = 'x'.repeat(100_000)
   const request = (method: string, path: string) =>
@@ -102,24 +93,12 @@ test('requests that are not answered at once are begun in as many turns of the e
 })
 
 test('a body has its time from when its turn has come: until then it is not read', async (t) => {
-  const server = rawServer({
-    ...limits,
-    stallSeconds: 1,
-    atOnce: () => false,
-    async inTurn(request, response) {
-      for (const end = performance.now() + 50; performance.now() < end; );
-      response.end(String(Buffer.concat(await request.toArray()).length))
-    },
-  })
-  server.on('clientError', (error, socket) => refuseGarbage(error, socket as Socket))
-  t.after(() => server.close())
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  const { port } = server.address() as AddressInfo
-  const sockets: Socket[] = []
-  while (sockets.length < 40) {
-    const [socket] = await Promise.all([open(port), once(server, 'connection')])
-    sockets.push(socket)
+  const inTurn = async (request: IncomingMessage, response: ServerResponse) => {
+    takeTime(50)
+    response.end(String(Buffer.concat(await request.toArray()).length))
   }
+  const { server } = await listening(t, inTurn, { stallSeconds: 1 })
+  const sockets = await openAll(server, 40)
   const body = 'x'.repeat(100_000)
   const request = `POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`
   const answers = sockets.map(receive)
@@ -144,15 +123,10 @@ test('what has come before a server begins to end is answered, though it waits f
 })
 
 test('who goes on behind what cannot be read is told so, and no piece of it is an error again', async (t) => {
-  const server = rawServer({ ...limits, atOnce: () => false, inTurn: (_, response) => void response.end() })
-  t.after(() => server.close())
+  const { server, port } = await listening(t, (_, response) => void response.end())
   let errors = 0
-  server.on('clientError', (error, socket) => {
-    errors++
-    refuseGarbage(error, socket as Socket)
-  })
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  const socket = await open((server.address() as AddressInfo).port)
+  server.on('clientError', () => errors++)
+  const socket = await open(port)
   socket.write(`GET /${'a'.repeat(4_000_000)} HTTP/1.1\r\n\r\n`)
   assert.match(await receive(socket), /^HTTP\/1\.1 400 /)
   assert.equal(errors, 1)

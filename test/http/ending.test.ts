@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { test } from 'node:test'
 import { eventually } from '../eventually.ts'
+import { testServer } from '../server.ts'
+import { exampleDigest } from '../signing.ts'
 import { listening, open, receive } from './raw.ts'
 
 test('who is slow to take in an answer has all of it, however often idle connections are closed', async (t) => {
@@ -31,4 +33,35 @@ test('what is under way when a server begins to end says that its connection end
   server.closeIdleConnections()
   held[0]?.end()
   assert.match(await receive(socket), /\r\nConnection: close\r\n/)
+})
+
+test('who asks again and again when a server ends has each answer, and is told to go with the last', async () => {
+  const server = await testServer()
+  const slot = `/signatures/team/app@${exampleDigest().replace(':', '=')}/signature-1`
+  const requests = ['/healthz', slot].map((path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`)
+  const clients = await Promise.all(
+    Array.from({ length: 20 }, async () => ({
+      socket: await open(server.port),
+      asked: 0,
+      answers: 0,
+      isTold: false,
+    })),
+  )
+  for (const [index, client] of clients.entries()) {
+    const { socket } = client
+    const ask = () => {
+      client.asked++
+      socket.write(requests[index % 2] as string)
+    }
+    socket.setEncoding('latin1').on('data', (text: string) => {
+      client.answers += text.match(/HTTP\/1\.1 (?:200|404) /g)?.length ?? 0
+      client.isTold ||= /\r\nConnection: close\r\n/i.test(text)
+      if (client.answers === client.asked && !client.isTold) ask()
+    })
+    ask()
+  }
+  await eventually(() => clients.every(({ answers }) => answers > 5))
+  await server.close()
+  await eventually(() => clients.every(({ socket }) => socket.destroyed))
+  for (const { asked, answers, isTold } of clients) assert.deepEqual([answers, isTold], [asked, true])
 })
