@@ -84,7 +84,9 @@ test('what the log says of a request has its id, who sent it and from where, and
     ['GET', '/metrics', { 'x-request-id': token, cookie: token, referer: token, 'user-agent': token }],
     ['GET', `/signatures/${inPath}`, { 'x-request-id': token }],
   ]
-  for (const [method, path, headers] of ways) await ask(logged, method, path, { headers, body: 'x' })
+  // Node sends the body of any other method without its length, and then the next request behind what is none.
+  for (const [method, path, headers] of ways)
+    await ask(logged, method, path, { headers, ...(/^P/.test(method) && { body: 'x' }) })
   const body = newBlob({ digest: exampleDigest() })
   const headers = { 'x-request-id': 'the-last' }
   assert.equal((await ask(logged, 'POST', '/api/v1/signatures', { token, body, headers })).status, 403)
