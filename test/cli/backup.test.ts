@@ -197,6 +197,26 @@ test('a database that is damaged is not backed up, and is kept whole when a back
   assert.equal((await lookaside(['fsck', '--data', data, '--repair'])).code, 0)
 })
 
+test('a database that can only be read is told of, not backed up, and replaced by a backup', async () => {
+  const { folder, data, backup } = await backedUp()
+  const file = join(data, 'lookaside.db')
+  const ofNewerSqlite = readFileSync(file).fill(3, 18, 19)
+  writeFileSync(file, ofNewerSqlite)
+  const checked = await lookaside(['fsck', '--data', data])
+  assert.equal(checked.code, 1)
+  assert.match(checked.stdout + checked.stderr, /lookaside\.db: attempt to write a readonly database/)
+  const made = await lookaside(['token', 'create', '--name', 'ci', '--allow', 'admin', '--data', data])
+  assert.equal(made.code, 2)
+  assert.match(made.stderr, /can be read, but not written/)
+  const second = join(folder, 'second')
+  assert.equal((await lookaside(['backup', second, '--data', data])).code, 1)
+  assert.ok(!existsSync(second))
+  writeFileSync(second, ofNewerSqlite)
+  assert.equal((await lookaside(['restore', second, '--data', data])).code, 1)
+  assert.equal((await lookaside(['restore', backup, '--data', data])).code, 0)
+  assert.equal((await lookaside(['fsck', '--data', data])).code, 0)
+})
+
 test('a backup of the first schema is brought up to date as it is restored', async () => {
   const { folder, data, backup } = await backedUp()
   const old = join(folder, 'old')

@@ -89,6 +89,7 @@ const unusable: [what: string, damage: (file: string) => void][] = [
   ['cut within a page', (file) => truncateSync(file, (statSync(file).size >> 1) - 1000)],
   ['cut to its first page', (file) => truncateSync(file, 4096)],
   ['a text file', (file) => writeFileSync(file, 'nothing\n'.repeat(1000))],
+  ['said to be of a newer SQLite', (file) => writeFileSync(file, readFileSync(file).fill(3, 18, 19))],
   ['zeros', (file) => writeFileSync(file, Buffer.alloc(100_000))],
 ]
 for (const [what, damage] of unusable)

@@ -153,7 +153,7 @@ export function asRefusal(error: unknown): unknown {
     return new Refusal('disk-full', `There is no room for the copy of the database: ${message}`, {
       cause: error,
     })
-  if (/^SQLITE_(?:CORRUPT|NOTADB|IOERR_SHORT_READ)/.test(code))
+  if (/^SQLITE_(?:CORRUPT|NOTADB|READONLY|IOERR_SHORT_READ)/.test(code))
     return new Refusal('backup-invalid', `It is no whole database: ${message}`, { cause: error })
   return error
 }

@@ -99,5 +99,12 @@ function asRefusal(error: unknown): unknown {
     return new Refusal('disk-full', 'The disk of the data folder is full', { cause: error })
   if (code.startsWith('SQLITE_BUSY'))
     return new Refusal('busy', 'The database is busy; try again', { cause: error })
+  // Told by the first write: SQLite opens what it may not write, or what says it is of a newer SQLite, all the same.
+  if (code.startsWith('SQLITE_READONLY'))
+    return new Refusal(
+      'data-folder',
+      'The file lookaside.db can be read, but not written: it is damaged or belongs to another user; docs/recovery.md says what to do',
+      { cause: error },
+    )
   return error
 }

@@ -62,11 +62,26 @@ function integrityCheck(db: Connection): string[] {
   }
 }
 
+/** SQLite opens and reads what its header says to be of a newer one, and only refuses to write it. */
+function writeCheck(db: Connection): string[] {
+  try {
+    db.prepare('DELETE FROM meta WHERE false').run()
+  } catch (error) {
+    const { code, message } = error as { code?: string; message: string }
+    if (code?.startsWith('SQLITE_READONLY')) return [message]
+    // Somebody else writes: it can be written.
+    if (!code?.startsWith('SQLITE_BUSY')) throw error
+  }
+  return []
+}
+
 /** What SQLite, and the rules that no constraint of the schema holds, find wrong, a sentence each. It reads everything. */
 export function integrity(db: Connection): string[] {
   const unsound = integrityCheck(db)
   // Tables that are no tables any more say nothing.
   if (unsound.length) return unsound
+  const unwritable = writeCheck(db)
+  if (unwritable.length) return unwritable
   const orphans = db
     .prepare('SELECT "table" AS name, rowid AS row FROM pragma_foreign_key_check LIMIT ?')
     .all(maxTold) as { name: string; row: number }[]
