@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
-import { changes, mutants, type Random, randomFrom } from '../openpgp/mutate.ts'
+import { changes, mutants } from '../openpgp/mutate.ts'
+import { type Random, randomFrom } from '../random.ts'
 import { type Target, targets } from './targets.ts'
 
 /**

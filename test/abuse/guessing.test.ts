@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
-import { mintToken, tokenRandomBytes } from '../../src/access/token.ts'
+import { mintToken, parseToken, tokenRandomBytes } from '../../src/access/token.ts'
 import type { AuditPage, AuditRecord } from '../../src/storage/audit.ts'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import { exampleDigest, newBlob } from '../signing.ts'
@@ -23,14 +23,16 @@ const doors = [
   ['GET', '/api/v1/audit'],
 ] as const
 
+const partsOf = (token: string) => parseToken(token) ?? assert.fail(token)
+
 test(`${guesses} guesses at tokens are soon told nothing, leave little behind, and disturb no reader and no signer`, async (t) => {
   const attacked = await startAttacked()
   const token = await attacked.token('push:**')
-  const [, id = '', secret = ''] = token.split('_')
+  const { id, secret } = partsOf(token)
   /** Never heard of; and those that know a half of a good one. */
   const guess = (index: number) => {
     const other = mintToken(randomBytes(tokenRandomBytes)).token
-    const [, otherId, otherSecret] = other.split('_')
+    const { id: otherId, secret: otherSecret } = partsOf(other)
     return [other, `lks_${id}_${otherSecret}`, `lks_${otherId}_${secret}`, token.slice(0, -1), 'x'][
       index % 5
     ] as string

@@ -2,22 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { Refusal } from '../../src/refusal.ts'
+import { randomFrom } from '../random.ts'
 import { exampleDigest } from '../signing.ts'
 import { archiveOf, filesOf, forged } from './archives.ts'
 import { newStore } from './stores.ts'
 
 const mutants = Number(process.env.MUTANTS ?? 2000)
-
-/** Mulberry32. */
-function randomFrom(seed: number): (limit: number) => number {
-  let state = seed
-  return (limit) => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % limit
-  }
-}
 
 test(`${mutants} mutated bundles: nothing but refusals, and nothing here that was not in the original`, async () => {
   const origin = newStore()
@@ -28,7 +18,7 @@ test(`${mutants} mutated bundles: nothing but refusals, and nothing here that wa
   const original = new Set((await origin.served()).map(withoutPlace))
   const whole = await origin.bundle()
   const since = await origin.bundle({ scope: 'since', since: 0 })
-  const below = randomFrom(20_260_101)
+  const { below } = randomFrom(20_260_101)
 
   const flip = (octets: Buffer) => {
     const changed = Buffer.from(octets)

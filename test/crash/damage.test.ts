@@ -11,13 +11,15 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { randomFrom } from '../random.ts'
 import { ask, testServer } from '../server.ts'
 import { temporaryFolder } from '../temporary.ts'
 import { flip, makeTemplate, type Outcome, outcomeOf, pagesOf } from './damaged-database.ts'
 import { sha256 } from './ledger.ts'
 
-/** `FLIPS=10` for ten pages of each kind; they are chosen at random. */
+/** `FLIPS=10` for ten pages of each kind, `SEED=7` for others. */
 const flips = Number(process.env.FLIPS ?? 1)
+const random = randomFrom(Number(process.env.SEED ?? 20_260_101))
 
 const template = await makeTemplate(join(temporaryFolder(), 'template'))
 const copies = temporaryFolder()
@@ -56,8 +58,9 @@ test(`altered pages of each kind, ${flips} of each: no wrong byte is served, and
     const tally = { refused: 0, missing: 0, found: 0, harmless: 0 }
     for (let index = 0; index < flips; index++)
       for (const bytes of [1, 30]) {
-        const page = numbers[Math.floor(Math.random() * numbers.length)] as number
-        const altered = (data: string) => flip(database(data), page, bytes, kind === 'header')
+        const page = random.pick(numbers)
+        const altered = (data: string) =>
+          flip(database(data), random, { page, bytes, onlyHeader: kind === 'header' })
         const { refused, missing, damage } = await outcome(`${bytes} bytes of page ${page}, ${kind}`, altered)
         if (refused) tally.refused++
         else if (missing) tally.missing++
@@ -117,7 +120,7 @@ const ofKilled: [what: string, damage: (data: string) => void][] = [
   ['its WAL is deleted', (data) => rmSync(walOf(data))],
   ['its WAL is cut in half', (data) => truncateSync(walOf(data), statSync(walOf(data)).size >> 1)],
   ['its WAL is cut within its header', (data) => truncateSync(walOf(data), 20)],
-  ['its WAL is altered', (data) => flip(walOf(data), 40, 20)],
+  ['its WAL is altered', (data) => flip(walOf(data), random, { page: 40, bytes: 20 })],
   ['its WAL is text', (data) => writeFileSync(walOf(data), 'nothing\n'.repeat(5000))],
   ['its -shm is deleted', (data) => rmSync(beside('-shm')(data))],
   ['its -shm is text', (data) => writeFileSync(beside('-shm')(data), 'nothing\n'.repeat(5000))],

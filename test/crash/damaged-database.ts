@@ -10,6 +10,7 @@ import { fsck } from '../../src/tree/fsck.ts'
 import { readPosition } from '../../src/tree/position.ts'
 import { treeOf } from '../../src/tree/tree.ts'
 import { eventually } from '../eventually.ts'
+import type { Random } from '../random.ts'
 import { ask, newToken, testConfig } from '../server.ts'
 import { newBlob } from '../signing.ts'
 import { sha256 } from './ledger.ts'
@@ -141,12 +142,15 @@ export function pagesOf(file: string): Map<string, number[]> {
 }
 
 /** Changes a few bytes of one page: of the first, the header of the file alone. */
-export function flip(file: string, page: number, bytes: number, onlyHeader = false): void {
+export function flip(
+  file: string,
+  { below }: Random,
+  { page, bytes, onlyHeader = false }: { page: number; bytes: number; onlyHeader?: boolean },
+): void {
   const content = readFileSync(file)
   for (let count = 0; count < bytes; count++) {
-    const offset = Math.floor(Math.random() * (onlyHeader ? 100 : pageSize))
-    const at = (page - 1) * pageSize + offset
-    content[at] = (content[at] as number) ^ (1 + Math.floor(Math.random() * 255))
+    const at = (page - 1) * pageSize + below(onlyHeader ? 100 : pageSize)
+    content[at] = (content[at] as number) ^ (1 + below(255))
   }
   writeFileSync(file, content)
 }

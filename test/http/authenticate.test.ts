@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { parseToken } from '../../src/access/token.ts'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import { ask, testServer } from '../server.ts'
 import { newBlob } from '../signing.ts'
@@ -7,7 +8,7 @@ import { newBlob } from '../signing.ts'
 test('a token that another process has revoked is refused at once, however busy it keeps the server', async () => {
   const server = await testServer()
   const token = await server.token('push:**')
-  const [, id = ''] = token.split('_')
+  const id = parseToken(token)?.id ?? ''
   const upload = () => ask(server, 'POST', '/api/v1/signatures', { token, body: newBlob() })
   let revoked = false
   const busy = async () => {

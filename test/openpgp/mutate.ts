@@ -9,6 +9,7 @@ import { type Packet, packetTag } from '../../src/openpgp/packets.ts'
 import { withoutLeadingZeros } from '../../src/openpgp/signature-value.ts'
 import { Refusal } from '../../src/refusal.ts'
 import { readSignature } from '../../src/signature/signature.ts'
+import { type Random, randomFrom } from '../random.ts'
 import { claim, fixture } from './fixture.ts'
 import {
   armored,
@@ -35,29 +36,6 @@ export interface Figures {
   /** Of the accepted ones, those whose signature packet openpgp.js does not read (version 3, unknown algorithms). */
   packetsUnreadByOpenpgpjs: number
   refused: Record<string, number>
-}
-
-export interface Random {
-  /** From 0 to below `limit`. */
-  below(limit: number): number
-  pick<Value>(values: readonly Value[]): Value
-  octets(count: number): Buffer
-}
-
-/** Mulberry32. */
-export function randomFrom(seed: number): Random {
-  let state = seed
-  const below = (limit: number): number => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % limit
-  }
-  return {
-    below,
-    pick: (values) => values[below(values.length)] as (typeof values)[number],
-    octets: (count) => Buffer.from(Array.from({ length: count }, () => below(256))),
-  }
 }
 
 const made = {
