@@ -41,6 +41,10 @@ export function fsckCommand(cli: Cli, ends: (code: ExitCode) => void): Command {
         progress.stop()
         if (options.json) printJson(report)
         else tell(report)
+        if (options.repair && report.damage.some(({ kind }) => kind === 'database'))
+          note(
+            'Nothing is repaired by a database that is damaged itself: docs/recovery.md says what to do with it',
+          )
         ends(report.repaired === report.damaged ? exit.done : exit.no)
       } finally {
         progress.stop()

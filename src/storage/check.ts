@@ -12,26 +12,40 @@ type Add = (kind: DatabaseDamage, where: string, detail: string) => void
 export interface Checked {
   changes: number
   signatures: number
+  /** False where SQLite, or the rules that no constraint holds, find something wrong: nothing else is to be measured by it. */
+  isSound: boolean
   /** False where the database could not be read to its end. */
-  whole: boolean
+  isWhole: boolean
 }
 
 const page = 500
 
 /** Reads the whole database, and tells of everything in it that contradicts the rest. */
 export async function checkDatabase(storage: Reading, add: Add): Promise<Checked> {
-  const checked: Checked = { changes: 0, signatures: 0, whole: true }
   const unsound = await storage.integrity()
   for (const detail of unsound) add('database', 'lookaside.db', detail)
-  try {
+  const checked = { changes: 0, signatures: 0, isSound: !unsound.length }
+  const isWhole = await asFarAsItGoes(checked, add, async () => {
     checked.changes = await checkLog(storage, add)
     checked.signatures = await checkSignatures(storage, add)
+  })
+  return { ...checked, isWhole }
+}
+
+/** Whether a check got to its end. What is found in a database that is not sound is told, whatever reading on ends with. */
+export async function asFarAsItGoes(
+  { isSound }: { isSound: boolean },
+  add: Add,
+  check: () => Promise<void>,
+): Promise<boolean> {
+  try {
+    await check()
+    return true
   } catch (error) {
-    if (!unsound.length) throw error
+    if (isSound) throw error
     add('database', 'lookaside.db', `Nothing more can be checked: ${(error as Error).message}`)
-    checked.whole = false
+    return false
   }
-  return checked
 }
 
 /** Follows the chain of hashes from the first row; returns how many there are. */

@@ -1,5 +1,5 @@
 import { formatSlotPath, type Location } from '../reference/tree-path.ts'
-import { checkDatabase } from '../storage/check.ts'
+import { asFarAsItGoes, checkDatabase } from '../storage/check.ts'
 import type { Storage } from '../storage/storage.ts'
 import { type CheckedTree, ownTree, publishedCopy } from './checked-tree.ts'
 import {
@@ -30,7 +30,7 @@ export interface FsckReport {
 }
 
 export interface FsckOptions {
-  /** Rewrites the trees from the database, and moves what the database does not know to lost+found. */
+  /** Rewrites the trees from a database that is sound, and moves what it does not know to lost+found. */
   repair: boolean
   /** Without a tree (`tree.enabled: false`) only the database, and what is published, is checked. */
   tree: Tree | null
@@ -68,34 +68,38 @@ export async function fsck(
   const add = (kind: DamageKind, where: string, detail: string) =>
     tell({ kind, where, detail, repaired: false })
 
-  const { whole, ...checked } = await checkDatabase(storage, add)
+  const { isSound, isWhole, ...checked } = await checkDatabase(storage, add)
   Object.assign(report, checked)
-  // What cannot be read through cannot be compared with anything, let alone written out.
-  if (!whole) return report
-  const trees = tree ? [treeCheck(ownTree(storage, tree), { repair, tell })] : []
+  // What cannot be read through cannot be compared with anything.
+  if (!isWhole) return report
+  // Nor is a tree made what a damaged database says: it may be all that is left.
+  const checking = { repair: repair && isSound, tell }
+  const trees = tree ? [treeCheck(ownTree(storage, tree), checking)] : []
   for (const directory of publish) {
     const trouble = await troubleOf(storage, directory)
     if (trouble) add('unknown-tree', directory, trouble)
-    else trees.push(treeCheck(publishedCopy(storage, directory), { repair, tell }))
+    else trees.push(treeCheck(publishedCopy(storage, directory), checking))
   }
 
-  let after = 0
-  for (;;) {
-    const locations = await storage.locations(after, page)
-    const last = locations.at(-1)
-    if (!last) break
-    after = last.id
-    for (const { location } of locations) {
-      const slots = await storage.slotHashes(location)
-      for (const [index, { slot }] of slots.entries())
-        if (slot !== index + 1)
-          add('hole', formatSlotPath(location, slot), `Slot ${index + 1} is empty, which hides it`)
-      for (const each of trees) await each.compare(location, slots)
-      report.locations++
+  const isCompared = await asFarAsItGoes({ isSound }, add, async () => {
+    for (let after = 0; ; ) {
+      const locations = await storage.locations(after, page)
+      const last = locations.at(-1)
+      if (!last) break
+      after = last.id
+      for (const { location } of locations) {
+        const slots = await storage.slotHashes(location)
+        for (const [index, { slot }] of slots.entries())
+          if (slot !== index + 1)
+            add('hole', formatSlotPath(location, slot), `Slot ${index + 1} is empty, which hides it`)
+        for (const each of trees) await each.compare(location, slots)
+        report.locations++
+      }
+      onProgress(report.locations)
     }
-    onProgress(report.locations)
-  }
-  for (const each of trees) report.pending += await each.end()
+    for (const each of trees) report.pending += await each.end()
+  })
+  if (!isCompared) for (const each of trees) await each.settle()
   return report
 }
 
@@ -113,6 +117,8 @@ async function troubleOf(storage: Storage, directory: string): Promise<string | 
 /** One tree, compared location by location and then looked through for what is in none. */
 interface TreeCheck {
   compare(location: Location, slots: readonly HeldSlot[]): Promise<void>
+  /** Mends, or leaves, what was found so far, and tells of it. */
+  settle(): Promise<void>
   /** Returns how many locations a server, or a repair without one, has still to write: no damage. */
   end(): Promise<number>
 }
@@ -155,6 +161,8 @@ function treeCheck(
       await compareLocation(checked, location, slots, found)
       await settleIfMany()
     },
+
+    settle,
 
     async end() {
       await findUnknown(checked, found, settleIfMany)

@@ -206,25 +206,42 @@ function rootPage(database: string, table: string): number {
   }
 }
 
-test('a database that cannot be read through is told of, and nothing is written from it', async () => {
-  const { folder, storage, file } = await written()
-  await storage.close()
-  const database = join(folder, 'lookaside.db')
-  // The last close has put everything into the file.
-  const bytes = readFileSync(database)
-  const start = 4096 * (rootPage(database, 'signatures') - 1)
-  bytes.fill(0xff, start, start + 4096)
-  writeFileSync(database, bytes)
-  const again = openSqlite({ dataFolder: folder })
-  try {
-    rmSync(file('a', 1))
-    const { damage } = await fsck(again, { tree: treeOf(folder), repair: true, onProgress: () => {} })
-    assert.deepEqual(
-      new Set(damage.map(({ kind, repaired }) => `${kind} ${repaired}`)),
-      new Set(['database false']),
-    )
-    assert.equal(existsSync(file('a', 1)), false)
-  } finally {
-    await again.close()
-  }
+for (const table of ['signatures', 'slots'])
+  test(`a database of which ${table} cannot be read through is told of, and nothing is written from it`, async () => {
+    const { folder, storage, file } = await written()
+    await storage.close()
+    const database = join(folder, 'lookaside.db')
+    // The last close has put everything into the file.
+    const bytes = readFileSync(database)
+    const start = 4096 * (rootPage(database, table) - 1)
+    bytes.fill(0xff, start, start + 4096)
+    writeFileSync(database, bytes)
+    const again = openSqlite({ dataFolder: folder })
+    try {
+      rmSync(file('a', 1))
+      const { damage, signatures } = await fsck(again, {
+        tree: treeOf(folder),
+        repair: true,
+        onProgress: () => {},
+      })
+      assert.equal(signatures, table === 'slots' ? 9 : 0)
+      assert.deepEqual(
+        new Set(damage.map(({ kind, repaired }) => `${kind} ${repaired}`)),
+        new Set(['database false']),
+      )
+      assert.ok(damage.some(({ detail }) => detail.startsWith('Nothing more can be checked: ')))
+      assert.deepEqual([existsSync(file('a', 1)), existsSync(file('a', 2))], [false, true])
+    } finally {
+      await again.close()
+    }
+  })
+
+test('a tree is not made what a database says that contradicts itself', async () => {
+  const { check, folder, file } = await written()
+  const db = new Database(join(folder, 'lookaside.db'))
+  db.exec('DELETE FROM slots WHERE signature = 3')
+  db.close()
+  const told = (await check(true)).damage.map(({ kind, repaired }) => `${kind} ${repaired}`)
+  assert.deepEqual(told.sort(), ['database false', 'unknown-file false'])
+  assert.ok(existsSync(file('a', 3)))
 })
