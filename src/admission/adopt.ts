@@ -183,12 +183,14 @@ async function inFolders(
     running = []
     for (const end of ends) if (end.status === 'rejected') throw end.reason
   }
-  const start = (batch: Found[]) =>
-    running.push(
-      (async () => {
-        for (const file of batch) await take(file)
-      })(),
-    )
+  const start = (batch: Found[]) => {
+    const taking = (async () => {
+      for (const file of batch) await take(file)
+    })()
+    // It is told when all that were begun with it have ended, and must not end the process before.
+    taking.catch(() => {})
+    running.push(taking)
+  }
   try {
     for await (const file of files) {
       const before = folder[0]

@@ -36,6 +36,15 @@ export function requireWhole(slots: readonly (Stored & { slot: number; isHere: 0
   }
 }
 
+/**
+ * A row that others lead to, or that was written just now.
+ * @throws DamagedSignature
+ */
+export function requireFound<Row>(row: Row | null, id: number): Row {
+  if (row === null) throw damaged(`Signature ${id} is stored, and cannot be found`)
+  return row
+}
+
 function damaged(what: string): DamagedSignature {
   return new DamagedSignature(`${what}: the database is damaged; see docs/recovery.md, "A damaged page"`)
 }

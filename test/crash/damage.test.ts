@@ -11,6 +11,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import Database from 'better-sqlite3'
 import { randomFrom } from '../random.ts'
 import { ask, testServer } from '../server.ts'
 import { temporaryFolder } from '../temporary.ts'
@@ -93,6 +94,14 @@ const unusable: [what: string, damage: (file: string) => void][] = [
   ['cut to its first page', (file) => truncateSync(file, 4096)],
   ['a text file', (file) => writeFileSync(file, 'nothing\n'.repeat(1000))],
   ['said to be of a newer SQLite', (file) => writeFileSync(file, readFileSync(file).fill(3, 18, 19))],
+  [
+    'without its log',
+    (file) => {
+      const db = new Database(file)
+      db.exec('DROP TRIGGER changes_are_kept; DELETE FROM changes')
+      db.close()
+    },
+  ],
   ['zeros', (file) => writeFileSync(file, Buffer.alloc(100_000))],
 ]
 for (const [what, damage] of unusable)

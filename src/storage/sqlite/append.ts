@@ -1,5 +1,6 @@
 import { formatLocation, maxSlot } from '../../reference/tree-path.ts'
 import { Refusal } from '../../refusal.ts'
+import { requireFound } from '../damaged.ts'
 import type { Appended, StoredSignature, StoredSigner } from '../storage.ts'
 import { maxBytesPerLocation, type NewSignature } from '../storage.ts'
 import type { Connection } from './connection.ts'
@@ -47,7 +48,7 @@ export function prepareAppend(db: Connection, { reads, log, slots, sources, verd
     return others.length ? others : null
   }
 
-  const served = (id: number) => reads.find(id) as StoredSignature
+  const served = (id: number): StoredSignature => requireFound(reads.find(id), id)
 
   /** One that was just added, as `served` would find it. */
   const justAdded = (id: number, slot: number, signature: NewSignature, time: number): StoredSignature => {
