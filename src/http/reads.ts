@@ -76,6 +76,8 @@ export async function startReads({
     catchingUp = catchUp().finally(() => {
       catchingUp = null
     })
+    // Told to whoever waits for it: that may be nobody, who asked for a folder.
+    catchingUp.catch(() => {})
     return catchingUp
   }
 

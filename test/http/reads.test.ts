@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
-import { connect } from 'node:net'
+import { createServer } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
 import { test } from 'node:test'
+import { startReads } from '../../src/http/reads.ts'
+import { slotCache } from '../../src/http/slot-cache.ts'
 import { formatLocation } from '../../src/reference/tree-path.ts'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import { ask, testServer } from '../server.ts'
 import { exampleDigest, newBlob } from '../signing.ts'
 import { home, newSignature } from '../storage/contract.ts'
+import { temporaryFolder } from '../temporary.ts'
 
 const digest = exampleDigest('a')
 const server = await testServer({
@@ -216,4 +220,35 @@ test('while the time of a slot lies ahead, no date is an answer, as it may chang
     (await ask(server, 'GET', slot, { headers: conditions })).status
   assert.equal(await status({ 'If-Modified-Since': modified }), 200)
   assert.equal(await status({ 'If-None-Match': String(headers.etag) }), 304)
+})
+
+test('while the database cannot be read, slots are answered 500, and the rest does not end the server', async () => {
+  const storage = openSqlite({ dataFolder: temporaryFolder() })
+  let isBroken = false
+  const version = async () => {
+    if (isBroken) throw new Error('disk I/O error')
+    return storage.version()
+  }
+  const errors: unknown[] = []
+  const reads = await startReads({
+    storage: { ...storage, version, news: () => true },
+    cache: slotCache(1024 * 1024),
+    cacheSeconds: 0,
+    clock: Date.now,
+    onError: (error) => errors.push(error),
+    counts: { ok: 0, notModified: 0, notFound: 0, failed: 0 },
+    onMissed: () => {},
+  })
+  const broken = createServer((request, response) => {
+    if (!reads(request, response)) response.end('of others')
+  })
+  await new Promise<void>((listening) => broken.listen(0, '127.0.0.1', listening))
+  const { port } = broken.address() as AddressInfo
+  isBroken = true
+  const status = async (path: string) => (await ask({ port }, 'GET', path)).status
+  assert.equal(await status('/signatures/team/signature-1'), 200)
+  assert.equal(await status(path), 500)
+  assert.equal(errors.length, 1)
+  broken.close()
+  await storage.close()
 })
