@@ -37,12 +37,13 @@ async function outcome(
   const copy = join(copies, String(++copied))
   const found = await outcomeOf(template, copy, damage, options)
   rmSync(copy, { recursive: true, force: true })
-  const { refused, wrong, missing } = found
+  const { refused, wrong, missing, gone } = found
   if (refused) {
     assert.equal(refused.code, 'data-folder', what)
     assert.match(refused.message, /lookaside\.db/, what)
   }
   assert.equal(wrong, 0, `${what}: other bytes are served`)
+  assert.equal(gone, 0, `${what}: the tree, from which all can come back, has less than before`)
   if (missing) assert.ok(found.damage === null || found.damage.length, `${what}: ${missing} are missing`)
   return found
 }

@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { pino } from 'pino'
@@ -60,6 +60,8 @@ export interface Outcome {
   right: number
   missing: number
   wrong: number
+  /** Of those, what no file of the tree has any more. */
+  gone: number
   /** What an upload was answered. */
   upload: number
   /** What fsck found; null: it could not even open the database. */
@@ -80,7 +82,8 @@ export async function outcomeOf(
     server = await startServer(testConfig(copy), pino({ level: 'silent' }))
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
-    return { refused: error, right: 0, missing: 0, wrong: 0, upload: 0, damage: await found(copy) }
+    const gone = goneFromTree(slots, copy)
+    return { refused: error, right: 0, missing: 0, wrong: 0, gone, upload: 0, damage: await found(copy) }
   }
   const at = { port: Number(new URL(server.origin).port) }
   if (running) {
@@ -102,7 +105,14 @@ export async function outcomeOf(
   } finally {
     await server.close()
   }
-  return { refused: null, ...counts, upload, damage: await found(copy) }
+  return { refused: null, ...counts, gone: goneFromTree(slots, copy), upload, damage: await found(copy) }
+}
+
+function goneFromTree(slots: Template['slots'], data: string): number {
+  const entries = readdirSync(join(data, 'tree'), { recursive: true, withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile())
+  const hashes = new Set(files.map(({ parentPath, name }) => sha256(readFileSync(join(parentPath, name)))))
+  return [...slots.values()].filter((hash) => !hashes.has(hash)).length
 }
 
 export async function found(data: string): Promise<string[] | null> {
