@@ -46,6 +46,7 @@ export function auditCommand(cli: Cli, ends: (code: ExitCode) => void): Command 
         let isEmpty = true
         for await (const record of recordsOf(storage, query, limit ?? Number.POSITIVE_INFINITY)) {
           isEmpty = false
+          if (process.stdout.errored) break
           print(json ? JSON.stringify(auditDocument(record)) : printable(lineOf(record)))
         }
         if (isEmpty && !json) note('There is no such record.')

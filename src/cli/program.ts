@@ -22,11 +22,14 @@ import { withdrawCommand } from './withdraw.ts'
 
 /** Runs one command to its end; returns the exit code of the process. */
 export async function runProgram(argv: string[], cli: Cli): Promise<ExitCode> {
-  // Whoever read the output has seen enough, as `head` does.
+  // Whoever read the output has seen enough, as `head` does: what the command finds, its exit code says all the same.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    process.exit(exit.done)
+    if (error.code === 'EPIPE') return
+    note(`lookaside: the output cannot be written: ${error.message}`)
+    process.exit(exit.failure)
   })
+  // Nobody can be told of it.
+  process.stderr.on('error', () => {})
   let code: ExitCode = exit.done
   /** The action of a command: it answers with its exit code. */
   const ends = (answer: ExitCode) => {

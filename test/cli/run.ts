@@ -8,7 +8,7 @@ export interface Ran {
   stderr: string
 }
 
-const program = join(import.meta.dirname, '../../src/lookaside.js')
+export const program = join(import.meta.dirname, '../../src/lookaside.js')
 
 /** Node keeps the compiled sources there: the program starts in half the time. */
 const compileCache = join(tmpdir(), 'node-compile-cache')
