@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import Database from 'better-sqlite3'
@@ -197,24 +197,42 @@ test('a database that is damaged is not backed up, and is kept whole when a back
   assert.equal((await lookaside(['fsck', '--data', data, '--repair'])).code, 0)
 })
 
-test('a database that can only be read is told of, not backed up, and replaced by a backup', async () => {
+for (const [what, offset, value, told] of [
+  ['of a newer SQLite', 18, 3, /lookaside\.db: attempt to write a readonly database/],
+  ['of a format that SQLite does not know', 47, 5, /cannot be opened: unsupported file format/],
+] as const)
+  test(`a database that is said to be ${what} is told of, not backed up, and replaced by a backup`, async () => {
+    const { folder, data, backup } = await backedUp()
+    const file = join(data, 'lookaside.db')
+    const altered = readFileSync(file).fill(value, offset, offset + 1)
+    writeFileSync(file, altered)
+    const checked = await lookaside(['fsck', '--data', data])
+    assert.match(checked.stdout + checked.stderr, told)
+    const made = await lookaside(['token', 'create', '--name', 'ci', '--allow', 'admin', '--data', data])
+    assert.equal(made.code, 2)
+    assert.match(made.stderr, /^lookaside: data-folder: .*docs\/recovery\.md/)
+    const second = join(folder, 'second')
+    assert.equal((await lookaside(['backup', second, '--data', data])).code, 1)
+    assert.ok(!existsSync(second))
+    writeFileSync(second, altered)
+    assert.equal((await lookaside(['restore', second, '--data', data])).code, 1)
+    assert.equal((await lookaside(['restore', backup, '--data', data])).code, 0)
+    assert.equal((await lookaside(['fsck', '--data', data])).code, 0)
+  })
+
+test('the WAL of a damaged database is kept where a restore was interrupted', async () => {
   const { folder, data, backup } = await backedUp()
-  const file = join(data, 'lookaside.db')
-  const ofNewerSqlite = readFileSync(file).fill(3, 18, 19)
-  writeFileSync(file, ofNewerSqlite)
-  const checked = await lookaside(['fsck', '--data', data])
-  assert.equal(checked.code, 1)
-  assert.match(checked.stdout + checked.stderr, /lookaside\.db: attempt to write a readonly database/)
-  const made = await lookaside(['token', 'create', '--name', 'ci', '--allow', 'admin', '--data', data])
-  assert.equal(made.code, 2)
-  assert.match(made.stderr, /can be read, but not written/)
-  const second = join(folder, 'second')
-  assert.equal((await lookaside(['backup', second, '--data', data])).code, 1)
-  assert.ok(!existsSync(second))
-  writeFileSync(second, ofNewerSqlite)
-  assert.equal((await lookaside(['restore', second, '--data', data])).code, 1)
+  const before = join(data, 'restore.new', 'before')
+  mkdirSync(before, { recursive: true })
+  linkSync(join(data, 'lookaside.db'), join(before, 'lookaside.db'))
+  writeFileSync(join(before, 'lookaside.db-wal'), 'what was committed last')
+  const rubbish = join(folder, 'rubbish')
+  writeFileSync(rubbish, 'rubbish')
+  assert.equal((await lookaside(['restore', rubbish, '--data', data])).code, 1)
+  const [kept = '?'] = readdirSync(data).filter((name) => name.startsWith('before-restore-'))
+  assert.deepEqual(readdirSync(join(data, kept)), ['lookaside.db-wal'])
+  assert.equal(readFileSync(join(data, kept, 'lookaside.db-wal'), 'utf8'), 'what was committed last')
   assert.equal((await lookaside(['restore', backup, '--data', data])).code, 0)
-  assert.equal((await lookaside(['fsck', '--data', data])).code, 0)
 })
 
 test('a backup of the first schema is brought up to date as it is restored', async () => {

@@ -131,6 +131,8 @@ async function finish(file: string, source: string): Promise<BackedUp> {
   try {
     await handle.sync()
     return { ...backedUp, bytes: (await handle.stat()).size }
+  } catch (error) {
+    throw asRefusal(error)
   } finally {
     await handle.close()
   }
@@ -149,11 +151,11 @@ function describe(db: Connection): Omit<BackedUp, 'bytes'> {
 export function asRefusal(error: unknown): unknown {
   const { code, message } = error as { code?: unknown; message: string }
   if (typeof code !== 'string') return error
-  if (code === 'SQLITE_FULL' || code === 'ENOSPC')
+  if (code === 'SQLITE_FULL' || code === 'ENOSPC' || code === 'EDQUOT')
     return new Refusal('disk-full', `There is no room for the copy of the database: ${message}`, {
       cause: error,
     })
-  if (/^SQLITE_(?:CORRUPT|NOTADB|READONLY|IOERR_SHORT_READ)/.test(code))
+  if (/^SQLITE_(?:CORRUPT|NOTADB|ERROR|READONLY|IOERR_SHORT_READ)/.test(code))
     return new Refusal('backup-invalid', `It is no whole database: ${message}`, { cause: error })
   return error
 }

@@ -210,7 +210,7 @@ function emptyWal(dataFolder: string): void {
   } catch (error) {
     const { code } = error as { code?: string }
     if (code === 'SQLITE_BUSY') throw inUse(dataFolder)
-    if (!/^SQLITE_(?:CORRUPT|NOTADB)/.test(code ?? '')) throw error
+    if (!/^SQLITE_(?:CORRUPT|NOTADB|ERROR)/.test(code ?? '')) throw error
   } finally {
     db?.close()
   }
@@ -223,10 +223,16 @@ function inUse(dataFolder: string): Refusal {
   )
 }
 
-/** An interrupted call may have ended between the new name of the database and that of the one before. */
-function interruptedBefore(dataFolder: string): boolean {
-  const file = join(dataFolder, staging, 'before/lookaside.db')
-  return existsSync(file) && statSync(file).nlink === 1
+/**
+ * An interrupted call may have ended when the database that was there, or its WAL, had no other name any more; what has
+ * one is left to it.
+ */
+async function isOnlyCopy(before: string): Promise<boolean> {
+  const files = ['lookaside.db', 'lookaside.db-wal'].map((name) => join(before, name))
+  const links = files.map((file) => statSync(file, { throwIfNoEntry: false })?.nlink)
+  if (!links.includes(1)) return false
+  for (const [index, file] of files.entries()) if (links[index] !== 1) await rm(file, { force: true })
+  return true
 }
 
 async function keepBefore(dataFolder: string): Promise<string> {
@@ -238,6 +244,6 @@ async function keepBefore(dataFolder: string): Promise<string> {
 
 /** Takes away what this or an interrupted call has left; a database of which there is no other copy is kept. */
 async function clear(dataFolder: string): Promise<void> {
-  if (interruptedBefore(dataFolder)) await keepBefore(dataFolder)
+  if (await isOnlyCopy(join(dataFolder, staging, 'before'))) await keepBefore(dataFolder)
   await rm(join(dataFolder, staging), { recursive: true, force: true })
 }
