@@ -227,8 +227,10 @@ export async function adoptForeignTree(
     places: 'as-found',
     onRefused: async (path) => {
       // What cannot be moved stays where it is, in the report: no reason not to serve the rest.
-      await rescue(tree, join(tree.root, path)).catch(() => {})
-      await removeEmptyFolders(dirname(join(tree.root, path)), tree.root)
+      const file = join(tree.root, path)
+      await rescue(tree, file)
+        .then(() => removeEmptyFolders(dirname(file), tree.root))
+        .catch(() => {})
     },
   })
   const by: By = { actor: importer.name, origin: { ...commandLine, door: 'tree' } }

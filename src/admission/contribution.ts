@@ -1,5 +1,5 @@
 import { parseRepository, type Repository } from '../reference/repository.ts'
-import { Refusal } from '../refusal.ts'
+import { Refusal, type RefusalCode } from '../refusal.ts'
 import type { SourceKey, Sources } from '../storage/sources.ts'
 import type { Reason } from '../storage/withdrawing.ts'
 
@@ -141,5 +141,7 @@ export function nameOf({ repository, digest, identity }: SourceKey): string {
 
 /** Whether it is one signature that was refused. Anything else, such as a full disk, would keep out the next one as well. */
 export function isOfOneSignature(error: unknown): error is Refusal {
-  return error instanceof Refusal && error.code !== 'busy' && error.code !== 'disk-full'
+  return error instanceof Refusal && !ofAll.has(error.code)
 }
+
+const ofAll = new Set<RefusalCode>(['busy', 'disk-full', 'data-folder'])

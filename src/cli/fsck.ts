@@ -31,11 +31,13 @@ export function fsckCommand(cli: Cli, ends: (code: ExitCode) => void): Command {
       const progress = counter('digests')
       try {
         const tree = config.tree.enabled ? treeOf(config.data) : null
-        if (tree && options.repair) await adopt(storage, tree, await cli.admission(storage, config))
         const report = await fsck(storage, {
           tree,
           publish: config.publish.map(({ directory }) => directory),
           repair: options.repair ?? false,
+          adopt: async () => {
+            if (tree) await adopt(storage, tree, await cli.admission(storage, config))
+          },
           onProgress: progress.update,
         })
         progress.stop()

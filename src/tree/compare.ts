@@ -24,10 +24,15 @@ export interface Damage {
   repaired: boolean
 }
 
+export interface Damaged {
+  location: Location
+  damage: Damage[]
+}
+
 /** What is wrong with a tree, by location, and with files that can be of none. */
 export interface Differences {
   /** Locations by their paths. */
-  locations: Map<string, { location: Location; damage: Damage[] }>
+  locations: Map<string, Damaged>
   others: { path: string; damage: Damage }[]
   /** Locations that have still to be written: no damage. */
   pending: number
@@ -114,14 +119,13 @@ function addUnknown({ path, slot }: Found, damage: Damage, { locations, others }
   locations.set(key, entry)
 }
 
+/** Null for what is no file or cannot be read, by its owner or by the disk. */
 function read(file: string): Uint8Array | null | 'missing' {
   try {
     return readRegularFile(file)
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    if (code === 'ENOENT' || code === 'ENOTDIR') return 'missing'
-    if (code === 'EACCES') return null
-    throw error
+    const { code } = error as NodeJS.ErrnoException
+    return code === 'ENOENT' || code === 'ENOTDIR' ? 'missing' : null
   }
 }
 

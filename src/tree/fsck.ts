@@ -32,6 +32,8 @@ export interface FsckReport {
 export interface FsckOptions {
   /** Rewrites the trees from a database that is sound, and moves what it does not know to lost+found. */
   repair: boolean
+  /** Called before the trees are repaired: takes in what another database wrote into them. */
+  adopt?(): Promise<void>
   /** Without a tree (`tree.enabled: false`) only the database, and what is published, is checked. */
   tree: Tree | null
   /** Directories that are published. */
@@ -49,7 +51,7 @@ const maxTold = 10_000
  */
 export async function fsck(
   storage: Storage,
-  { tree, publish = [], repair, onProgress }: FsckOptions,
+  { tree, publish = [], repair, adopt, onProgress }: FsckOptions,
 ): Promise<FsckReport> {
   const report: FsckReport = {
     changes: 0,
@@ -74,6 +76,7 @@ export async function fsck(
   if (!isWhole) return report
   // Nor is a tree made what a damaged database says: it may be all that is left.
   const checking = { repair: repair && isSound, tell }
+  if (checking.repair) await adopt?.()
   const trees = tree ? [treeCheck(ownTree(storage, tree), checking)] : []
   for (const directory of publish) {
     const trouble = await troubleOf(storage, directory)
@@ -139,11 +142,10 @@ function treeCheck(
     try {
       await work()
     } catch (error) {
-      // That a disk is away which is carried about is no reason not to tell of the others.
-      if (directory === null) throw error
+      // That a disk is full, or away which is carried about, is no reason not to tell of what was found.
       isMending = false
       const detail = `It cannot be written: ${(error as Error).message}`
-      tell({ kind: 'unknown-tree', where: directory, detail, repaired: false })
+      tell({ kind: 'unknown-tree', where: directory ?? 'tree', detail, repaired: false })
     }
   }
   const settle = async () => {

@@ -3,12 +3,11 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { formatLocation, type Location } from '../reference/tree-path.ts'
 import { DamagedSignature } from '../storage/damaged.ts'
 import type { CheckedTree } from './checked-tree.ts'
-import type { Differences } from './compare.ts'
+import type { Damage, Damaged, Differences } from './compare.ts'
 import { folderWriter, removeEmptyFolders, rescue } from './folder-writer.ts'
 import { layLocation } from './lay.ts'
 import { project } from './projector.ts'
 import type { Tree } from './tree.ts'
-import type { Writer } from './writer.ts'
 
 /** How long a running server may take to rewrite what was asked of it: it looks every 30 seconds at the latest. */
 const repairMilliseconds = 60_000
@@ -22,32 +21,40 @@ export async function mend(checked: CheckedTree, { locations, others }: Differen
   for (const { path, damage } of others) damage.repaired = await moveAway(tree, path)
   if (!locations.size) return
 
-  const asked = [...locations.values()].map(({ location }) => location)
   const lease = await storage.lease(checked.lease)
-  let written = new Set<string>()
   try {
-    if (lease) {
-      const writer = folderWriter(tree)
-      await writer.begin()
-      for (const location of asked)
-        if (await isLaid(checked, writer, location)) written.add(formatLocation(location))
-      await writer.sync()
-    } else written = await writtenByServer(checked, await checked.ask(asked))
+    if (lease) await writeHere(checked, locations.values())
+    else {
+      const asked = [...locations.values()].map(({ location }) => location)
+      const written = await writtenByServer(checked, await checked.ask(asked))
+      for (const [key, { damage }] of locations) for (const each of damage) each.repaired = written.has(key)
+    }
   } finally {
     lease?.release()
   }
-  for (const [key, { damage }] of locations) for (const each of damage) each.repaired = written.has(key)
 }
 
-/** False where the database itself has not what is to be written, which is told of there. */
-async function isLaid({ storage }: CheckedTree, writer: Writer, location: Location): Promise<boolean> {
-  try {
-    await layLocation(storage, writer, location)
-    return true
-  } catch (error) {
-    if (!(error instanceof DamagedSignature)) throw error
-    return false
+async function writeHere({ tree, storage }: CheckedTree, locations: Iterable<Damaged>): Promise<void> {
+  const writer = folderWriter(tree)
+  await writer.begin()
+  const laid: Damage[] = []
+  for (const { location, damage } of locations) {
+    try {
+      await layLocation(storage, writer, location)
+      laid.push(...damage)
+    } catch (error) {
+      // What the database itself has not, is told of there; one folder of another user is no reason to leave the others.
+      if (error instanceof DamagedSignature) continue
+      if (!isOfFiles(error)) throw error
+      for (const each of damage) each.detail += `, and it cannot be written: ${error.message}`
+    }
   }
+  await writer.sync()
+  for (const each of laid) each.repaired = true
+}
+
+function isOfFiles(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error
 }
 
 /** What no server has come to write yet. Returns how many locations are left; null: a server looks after it. */
@@ -70,7 +77,8 @@ async function moveAway(tree: Tree, path: string): Promise<boolean> {
   } catch {
     return false
   }
-  await removeEmptyFolders(dirname(join(tree.root, path)), tree.root)
+  // One that cannot be removed is no damage.
+  await removeEmptyFolders(dirname(join(tree.root, path)), tree.root).catch(() => {})
   return true
 }
 

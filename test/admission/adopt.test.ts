@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { type AdmissionRules, admission } from '../../src/admission/admit.ts'
@@ -236,4 +245,15 @@ test('a lost database is rebuilt from the tree', async () => {
   assert.equal(existsSync(second.tree.lostAndFound), false)
   assert.equal(await adoptForeignTree(second.storage, second.tree, second.admit), null)
   await second.storage.close()
+})
+
+test('a database that is moved away meanwhile keeps no signature out of the tree', async () => {
+  const { dataFolder, storage, admit, tree } = open()
+  const slot = join(tree.root, place('team/app'), 'signature-1')
+  put(tree.root, `${place('team/app')}/signature-1`, newBlob())
+  renameSync(join(dataFolder, 'lookaside.db'), join(dataFolder, 'moved'))
+  await assert.rejects(adoptForeignTree(storage, tree, admit), { code: 'data-folder' })
+  assert.ok(existsSync(slot))
+  renameSync(join(dataFolder, 'moved'), join(dataFolder, 'lookaside.db'))
+  assert.equal((await adoptForeignTree(storage, tree, admit))?.added, 1)
 })

@@ -206,6 +206,40 @@ function rootPage(database: string, table: string): number {
   }
 }
 
+test('what cannot be mended is told with its reason, and the rest is mended', async () => {
+  const { check, file, tree } = await written()
+  rmSync(file('b', 2))
+  writeFileSync(file('a', 4), 'unknown')
+  writeFileSync(tree.lostAndFound, 'no folder')
+  const told = (await check(true)).damage.map(({ where, detail, repaired }) => {
+    return [where.replace(/.*(?=signature)/, ''), /, and it cannot be written: E/.test(detail), repaired]
+  })
+  assert.deepEqual(told.sort(), [
+    ['signature-2', false, true],
+    ['signature-4', true, false],
+  ])
+  assert.ok(existsSync(file('b', 2)) && existsSync(file('a', 4)))
+})
+
+test('where nothing can be written, what was found is told all the same', async () => {
+  const { check, file, folder, tree } = await written()
+  rmSync(file('b', 2))
+  mkdirSync(join(tree.root, 'x'))
+  writeFileSync(join(tree.root, 'x/y'), 'unknown')
+  const db = new Database(join(folder, 'lookaside.db'))
+  db.exec('UPDATE signatures SET blob = zeroblob(60) WHERE id = 5')
+  db.close()
+  rmSync(tree.staging, { recursive: true, force: true })
+  writeFileSync(tree.staging, 'no folder')
+  const told = (await check(true)).damage.map(({ kind, repaired }) => `${kind} ${repaired}`)
+  assert.deepEqual(told.sort(), [
+    'blob false',
+    'missing-file false',
+    'unknown-file true',
+    'unknown-tree false',
+  ])
+})
+
 for (const table of ['signatures', 'slots'])
   test(`a database of which ${table} cannot be read through is told of, and nothing is written from it`, async () => {
     const { folder, storage, file } = await written()
@@ -222,6 +256,7 @@ for (const table of ['signatures', 'slots'])
       const { damage, signatures } = await fsck(again, {
         tree: treeOf(folder),
         repair: true,
+        adopt: () => assert.fail('by a damaged database'),
         onProgress: () => {},
       })
       assert.equal(signatures, table === 'slots' ? 9 : 0)
