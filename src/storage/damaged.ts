@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto'
 
-/** What is stored is not what was admitted: the disk or somebody has altered it. It must not be served as if it were. */
-export class DamagedSignature extends Error {
-  override readonly name = 'DamagedSignature'
+/** What is stored is not what was written: the disk or somebody has altered it. It must not be served as if it were. */
+export class DamagedDatabase extends Error {
+  override readonly name = 'DamagedDatabase'
 }
 
 interface Stored {
@@ -14,7 +14,7 @@ export const isIntact = ({ sha256, blob }: Stored) => hash('sha256', blob, 'hex'
 
 /**
  * SQLite has no checksums of its pages: of what was altered in a value it knows nothing.
- * @throws DamagedSignature
+ * @throws DamagedDatabase
  */
 export function requireIntact(stored: Stored): void {
   if (!isIntact(stored))
@@ -26,7 +26,7 @@ export function requireIntact(stored: Stored): void {
 /**
  * Where a page leads to others than it did, rows are missed, or are those of other places. A missed one would hide those
  * behind it, or have the next one take its slot.
- * @throws DamagedSignature
+ * @throws DamagedDatabase
  */
 export function requireWhole(slots: readonly (Stored & { slot: number; isHere: 0 | 1 | null })[]): void {
   for (const [index, { slot, isHere, ...stored }] of slots.entries()) {
@@ -38,13 +38,13 @@ export function requireWhole(slots: readonly (Stored & { slot: number; isHere: 0
 
 /**
  * A row that others lead to, or that was written just now.
- * @throws DamagedSignature
+ * @throws DamagedDatabase
  */
-export function requireFound<Row>(row: Row | null, id: number): Row {
-  if (row === null) throw damaged(`Signature ${id} is stored, and cannot be found`)
+export function requireFound<Row>(row: Row | null | undefined, what: string): Row {
+  if (row === null || row === undefined) throw damaged(`${what} is stored, and cannot be found`)
   return row
 }
 
-function damaged(what: string): DamagedSignature {
-  return new DamagedSignature(`${what}: the database is damaged; see docs/recovery.md, "A damaged page"`)
+function damaged(what: string): DamagedDatabase {
+  return new DamagedDatabase(`${what}: the database is damaged; see docs/recovery.md, "A damaged page"`)
 }

@@ -70,7 +70,7 @@ export interface Reading extends Feed, Catalog {
   ): Promise<{ locations: Location[]; version: number; head: Position }>
   /**
    * What is served at a location, slot 1 first.
-   * @throws DamagedSignature, as does whatever else returns the bytes of signatures that are served
+   * @throws DamagedDatabase, as does whatever else returns the bytes of signatures that are served
    */
   slots(location: Location): Promise<Slot[]>
   /** The same without the bytes, whatever has become of these. */

@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { formatLocation, type Location } from '../reference/tree-path.ts'
-import { DamagedSignature } from '../storage/damaged.ts'
+import { DamagedDatabase } from '../storage/damaged.ts'
 import type { CheckedTree } from './checked-tree.ts'
 import type { Damage, Damaged, Differences } from './compare.ts'
 import { folderWriter, removeEmptyFolders, rescue } from './folder-writer.ts'
@@ -44,7 +44,7 @@ async function writeHere({ tree, storage }: CheckedTree, locations: Iterable<Dam
       laid.push(...damage)
     } catch (error) {
       // What the database itself has not, is told of there; one folder of another user is no reason to leave the others.
-      if (error instanceof DamagedSignature) continue
+      if (error instanceof DamagedDatabase) continue
       if (!isOfFiles(error)) throw error
       for (const each of damage) each.detail += `, and it cannot be written: ${error.message}`
     }

@@ -89,20 +89,22 @@ test('a signature whose bytes were altered is not served, and the tree keeps the
   assert.ok(damage?.every((line) => line.startsWith('signature ')))
 })
 
+function executes(statements: string) {
+  return (file: string) => {
+    const db = new Database(file)
+    db.exec(statements)
+    db.close()
+  }
+}
+
 const unusable: [what: string, damage: (file: string) => void][] = [
   ['cut in half', (file) => truncateSync(file, statSync(file).size >> 1)],
   ['cut within a page', (file) => truncateSync(file, (statSync(file).size >> 1) - 1000)],
   ['cut to its first page', (file) => truncateSync(file, 4096)],
   ['a text file', (file) => writeFileSync(file, 'nothing\n'.repeat(1000))],
   ['said to be of a newer SQLite', (file) => writeFileSync(file, readFileSync(file).fill(3, 18, 19))],
-  [
-    'without its log',
-    (file) => {
-      const db = new Database(file)
-      db.exec('DROP TRIGGER changes_are_kept; DELETE FROM changes')
-      db.close()
-    },
-  ],
+  ['without its log', executes('DROP TRIGGER changes_are_kept; DELETE FROM changes')],
+  ['without its list of views', executes("DELETE FROM meta WHERE key = 'views'")],
   ['zeros', (file) => writeFileSync(file, Buffer.alloc(100_000))],
 ]
 for (const [what, damage] of unusable)

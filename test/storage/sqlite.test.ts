@@ -134,3 +134,19 @@ test('the database is in WAL mode, so that readers never wait for a commit', () 
   assert.equal(db.pragma('journal_mode', { simple: true }), 'wal')
   db.close()
 })
+
+test('a row that is missed where others lead to it is told of as damage', async () => {
+  const folder = temporaryFolder()
+  const storage = open(folder)
+  const signature = newSignature()
+  const { signature: stored } = await storage.append(signature)
+  await storage.withdraw([stored.id], { actor: 'test', reason: null, graceSeconds: 0 })
+  const db = new Database(join(folder, 'lookaside.db'))
+  db.pragma('foreign_keys = OFF')
+  db.exec("DROP TRIGGER changes_are_kept; DELETE FROM changes WHERE kind = 'withdrawn'")
+  db.close()
+  await assert.rejects(storage.append(signature), {
+    name: 'DamagedDatabase',
+    message: /^Change 2 is stored, and cannot be found: the database is damaged; see docs\/recovery\.md/,
+  })
+})

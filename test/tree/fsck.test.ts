@@ -144,6 +144,8 @@ const alterations: [what: string, statement: string, damage: RegExp][] = [
     "INSERT INTO places (kind, name) VALUES ('repository', 'x'); UPDATE signatures SET place = last_insert_rowid() WHERE id = 2",
     /signature 2 is at another repository/,
   ],
+  ['the list of views taken', "DELETE FROM meta WHERE key = 'views'", /meta lacks views/],
+  ['the list of views spoilt', "UPDATE meta SET value = '[' WHERE key = 'views'", /meta lacks views/],
   ['another key', "UPDATE signatures SET unverified_key_id = '00' WHERE id = 2", /says key id 00, the sig/],
   ['another expiry', 'UPDATE signatures SET unverified_expires = 1 WHERE id = 2', /says expiry 1, /],
   ['another identity', 'UPDATE signatures SET identity = randomblob(32) WHERE id = 2', /says identity/],

@@ -48,7 +48,7 @@ export function prepareAppend(db: Connection, { reads, log, slots, sources, verd
     return others.length ? others : null
   }
 
-  const served = (id: number): StoredSignature => requireFound(reads.find(id), id)
+  const served = (id: number): StoredSignature => requireFound(reads.find(id), `Signature ${id}`)
 
   /** One that was just added, as `served` would find it. */
   const justAdded = (id: number, slot: number, signature: NewSignature, time: number): StoredSignature => {

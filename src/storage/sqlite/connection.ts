@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import Database from 'better-sqlite3'
 import { makeFolderSync } from '../../durable/durable.ts'
 import { Refusal } from '../../refusal.ts'
-import { DamagedSignature } from '../damaged.ts'
+import { DamagedDatabase } from '../damaged.ts'
 import type { Lease } from '../storage.ts'
 import { holdLock } from './lock.ts'
 import { isBehind, migrate } from './migrate.ts'
@@ -126,7 +126,7 @@ function open(file: string): Connection {
 
 /** Null for what SQLite does not say of a damaged file. SQLITE_ERROR: a schema that cannot be read, or is not that of its number. */
 export function asDamaged(file: string, cause: unknown): Refusal | null {
-  if (cause instanceof DamagedSignature) return cannotBeOpened(file, cause)
+  if (cause instanceof DamagedDatabase) return cannotBeOpened(file, cause)
   if (!/^SQLITE_(?:CORRUPT|NOTADB|ERROR)/.test((cause as { code?: string }).code ?? '')) return null
   return cannotBeOpened(file, cause, '; docs/recovery.md says what to do with a damaged database')
 }

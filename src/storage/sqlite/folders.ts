@@ -1,7 +1,8 @@
 import type { Digest } from '../../reference/digest.ts'
 import { formatLocation, formatSlotPath, type Location, parseLocation } from '../../reference/tree-path.ts'
-import type { DigestView, FolderEntry, FolderMark, FolderPage } from '../storage.ts'
+import type { FolderEntry, FolderMark, FolderPage } from '../storage.ts'
 import type { Connection } from './connection.ts'
+import { prepareViews } from './views.ts'
 
 /** A page ends where so many rows were looked at: there may be many places of which nothing is served any more. */
 const maxExamined = 2000
@@ -37,7 +38,7 @@ interface Folders {
  * once at each repository below the folder, and so does the page that shows a folder with those below that.
  */
 export function prepareFolders(db: Connection): Folders {
-  const viewsNow = db.prepare("SELECT value FROM meta WHERE key = 'views'").pluck()
+  const views = prepareViews(db)
   const placeOf = db.prepare('SELECT id, name, changed FROM places WHERE name = ? AND kind = ?')
   const nextPlace = db.prepare(
     `SELECT id, name FROM places WHERE name > ? AND name < ? AND kind = 'repository' ORDER BY name LIMIT 1`,
@@ -72,8 +73,7 @@ export function prepareFolders(db: Connection): Folders {
 
   /** Names of folders that are there because a view is in or below them, in order. */
   const foldersOfViews = (path: string): string[] => {
-    const views = JSON.parse(viewsNow.get() as string) as DigestView[]
-    const served = views.filter(({ base }) => {
+    const served = views().filter(({ base }) => {
       if (base === '' || !base.startsWith(below(path))) return false
       const found = place(base, 'view')
       return found && servedLocation.get(found.id) !== undefined

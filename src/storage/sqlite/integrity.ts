@@ -53,6 +53,12 @@ const contradictions = [
   },
 ]
 
+/** Without which nothing is served. */
+const facts = [
+  { key: 'epoch', condition: 'true' },
+  { key: 'views', condition: 'json_valid(value)' },
+]
+
 function integrityCheck(db: Connection): string[] {
   try {
     const found = db.pragma('integrity_check') as { integrity_check: string }[]
@@ -85,7 +91,11 @@ export function integrity(db: Connection): string[] {
   const orphans = db
     .prepare('SELECT "table" AS name, rowid AS row FROM pragma_foreign_key_check LIMIT ?')
     .all(maxTold) as { name: string; row: number }[]
+  const missing = facts.filter(
+    ({ key, condition }) => !db.prepare(`SELECT 1 FROM meta WHERE key = ? AND ${condition}`).get(key),
+  )
   return [
+    ...missing.map(({ key }) => `meta lacks ${key}`),
     ...orphans.map(({ name, row }) => `row ${row} of ${name} refers to a row that is not there`),
     ...contradictions.flatMap(({ rows, means }) => {
       const found = db.prepare(`SELECT * FROM (${rows}) LIMIT ?`).pluck().all(maxTold) as number[]

@@ -2,6 +2,7 @@ import type { Digest } from '../../reference/digest.ts'
 import type { Repository } from '../../reference/repository.ts'
 import type { AuditEvent, Origin } from '../audit.ts'
 import { chainHash } from '../chain.ts'
+import { requireFound } from '../damaged.ts'
 import type { Change, ChangeKind, Position } from '../storage.ts'
 import type { Audit } from './audit.ts'
 import type { Connection } from './connection.ts'
@@ -53,7 +54,7 @@ export function prepareLog(db: Connection, reads: Pick<Reads, 'head'>, audit: Pi
     },
     /** A stored signature, as the log has it. */
     signature: (id: number) => logged.get(id) as LoggedSignature | undefined,
-    change: (seq: number) => find.get(seq) as Change,
+    change: (seq: number): Change => requireFound(find.get(seq) as Change | undefined, `Change ${seq}`),
   }
 }
 

@@ -1,6 +1,7 @@
 import { matches, parsePattern } from '../../access/pattern.ts'
 import type { Repository } from '../../reference/repository.ts'
 import { maxSlot } from '../../reference/tree-path.ts'
+import { requireFound } from '../damaged.ts'
 import { type DigestView, maxBytesPerLocation } from '../storage.ts'
 import type { Connection } from './connection.ts'
 
@@ -9,7 +10,7 @@ import type { Connection } from './connection.ts'
  * one job of a transaction. Views that stay as they were keep every slot.
  */
 export function layOutViews(db: Connection, views: readonly DigestView[], time: number): void {
-  const before = JSON.parse(prepareViews(db).get() as string) as DigestView[]
+  const before = prepareViews(db)()
   const known = new Set(before.map((view) => JSON.stringify(view)))
   const wanted = new Set(views.map((view) => JSON.stringify(view)))
   if (known.size === wanted.size && known.isSubsetOf(wanted)) return
@@ -19,8 +20,10 @@ export function layOutViews(db: Connection, views: readonly DigestView[], time: 
   db.prepare("UPDATE meta SET value = ? WHERE key = 'views'").run(JSON.stringify(views))
 }
 
-function prepareViews(db: Connection) {
-  return db.prepare("SELECT value FROM meta WHERE key = 'views'").pluck()
+/** The views that `slots` are laid out for. */
+export function prepareViews(db: Connection): () => DigestView[] {
+  const views = db.prepare("SELECT value FROM meta WHERE key = 'views' AND json_valid(value)").pluck()
+  return () => JSON.parse(requireFound(views.get() as string | undefined, 'The list of digest views'))
 }
 
 /** Whether a view shows the signatures of a repository. */
@@ -94,7 +97,6 @@ function layOut(db: Connection, view: DigestView, time: number): void {
 
 /** What views show, where signatures come and go. */
 export function prepareShown(db: Connection) {
-  const views = prepareViews(db)
   const twins = db.prepare(
     `SELECT s.id, p.name AS repository, view.name AS base
      FROM signatures gone JOIN locations home ON home.id = gone.location
@@ -108,7 +110,7 @@ export function prepareShown(db: Connection) {
      ORDER BY EXISTS (SELECT 1 FROM checks c WHERE c.signature = s.id AND c.standing = 'good') DESC, s.id`,
   )
 
-  const shown = () => JSON.parse(views.get() as string) as DigestView[]
+  const shown = prepareViews(db)
 
   return {
     /** The bases of the views that show a repository. */

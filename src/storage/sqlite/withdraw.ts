@@ -1,8 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { requireFound } from '../damaged.ts'
 import type { AddedSignature, Change } from '../storage.ts'
 import type { BannedKey, Reason, Standing, StandingQuery } from '../withdrawing.ts'
 import type { Connection } from './connection.ts'
-import type { Log, LoggedSignature } from './log.ts'
+import type { Log } from './log.ts'
 import { type AddedRow, addedColumns, addedJoins, addedSignature, keyIdOf } from './rows.ts'
 import type { Moment, Slots } from './slots.ts'
 import type { VerdictStatements } from './verdicts.ts'
@@ -118,7 +119,7 @@ export function prepareWithdrawing(db: Connection, log: Log, slots: Slots, verdi
         // The one that was named comes first: the withdrawal is known by its change.
         const others = copies.all(found.location, found.identity, id) as number[]
         const [first] = [id, ...others].map((copy) => {
-          const logged = log.signature(copy) as LoggedSignature
+          const logged = requireFound(log.signature(copy), `Signature ${copy}`)
           const change = log.write('withdrawn', logged, { time: moment.time, actor, reason, origin })
           changes.push(change)
           return change
