@@ -22,3 +22,14 @@ export async function manyTimes<T>(
   await Promise.all(Array.from({ length: atOnce }, worker))
   return results
 }
+
+/** On a busy machine a handshake takes longer than a server with little patience waits for one. */
+export async function openAgain<T>(open: () => Promise<T>): Promise<T> {
+  for (let left = 20; ; left--) {
+    try {
+      return await open()
+    } catch (error) {
+      if (left === 0) throw error
+    }
+  }
+}

@@ -3,6 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { goFirst } from '../apart.ts'
 import { type Connection, open, trusting } from '../bench/connection.ts'
+import { openAgain } from './connections.ts'
 
 /** What is to be answered. */
 export interface Expected {
@@ -34,13 +35,13 @@ parentPort?.once('message', () => {
   ended = true
 })
 const trusted = trusting(Buffer.from(ca).toString())
-const kept = await open(port, trusted)
+const kept = await openAgain(() => open(port, trusted))
 for (let count = 0; count < warming; count++) await read(kept, count)
 parentPort?.postMessage('ready')
 for (let count = 0; !ended || measured.fresh.length === 0; count++) {
   const isFresh = count % everySoMany === everySoMany - 1
   const start = performance.now()
-  const connection = isFresh ? await open(port, trusted) : kept
+  const connection = isFresh ? await openAgain(() => open(port, trusted)) : kept
   await read(connection, count)
   measured[isFresh ? 'fresh' : 'kept'].push(performance.now() - start)
   if (isFresh) await connection.close()

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { eventually } from '../eventually.ts'
 import { answersIn, receive } from './answers.ts'
 import { comes, nowhere, startAttacked } from './attacked.ts'
-import { connections, manyTimes, patience } from './connections.ts'
+import { connections, manyTimes, openAgain, patience } from './connections.ts'
 
 /** As many as send something all the time. */
 const slow = Math.ceil(connections / 5)
@@ -26,7 +26,7 @@ test(`${slow} clients that send headers, ${slow} that send bodies and ${2 * slow
   const body = `POST /api/v1/signatures HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Length: 100000\r\n\r\n`
 
   const start = async (bytes: string, octet: string, index: number) => {
-    const socket = await attacked.open(index)
+    const socket = await openAgain(() => attacked.open(index))
     socket.write(bytes)
     return { statuses: trickle(socket, octet) }
   }

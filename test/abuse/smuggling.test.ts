@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
-import type { TLSSocket } from 'node:tls'
 import { answersIn, receive } from './answers.ts'
-import { type Attacked, startAttacked } from './attacked.ts'
-import { manyTimes, times } from './connections.ts'
+import { startAttacked } from './attacked.ts'
+import { manyTimes, openAgain, times } from './connections.ts'
 import { type Attack, attacks, heads, next, tails, whatIsWrong } from './smuggling.ts'
 
 /** Connections at once: most of what is sent is answered at once, the rest when it is too late. */
@@ -17,7 +16,7 @@ test('no request is answered twice, none that lies in a body is answered, and no
   const counts = new Map<string, number>()
 
   const attack = async (one: Attack, inPieces: boolean) => {
-    const socket = await openAgain(attacked)
+    const socket = await openAgain(() => attacked.open())
     const received = receive(socket)
     const bytes = Buffer.from(one.bytes + next, 'latin1')
     // The head by itself, then what is to be its body.
@@ -48,17 +47,6 @@ test('no request is answered twice, none that lies in a body is answered, and no
   )
   await attacked.end()
 })
-
-/** On a busy machine a handshake takes longer than this server waits for one. */
-async function openAgain(attacked: Attacked): Promise<TLSSocket> {
-  for (let left = 20; ; left--) {
-    try {
-      return await attacked.open()
-    } catch (error) {
-      if (left === 0) throw error
-    }
-  }
-}
 
 test('who offers another protocol gets HTTP/1.1, and so does what comes next', async () => {
   const attacked = await startAttacked()

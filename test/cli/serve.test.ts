@@ -114,9 +114,9 @@ test('whatever the umask, nobody else can write what is stored, and only the own
     log += chunk
     if (log.includes('"listening"')) break
   }
-  child.kill('SIGTERM')
   for (const name of readdirSync(data)) assert.equal(statSync(join(data, name)).mode & 0o022, 0, name)
   assert.equal(statSync(join(data, 'lookaside.db')).mode & 0o077, 0)
+  child.kill('SIGTERM')
 })
 
 test('what serves has its options of V8, in the process that was started and in its workers', async () => {

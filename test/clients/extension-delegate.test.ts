@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
+import { eventually } from '../eventually.ts'
 import { type Front, signingClients, skopeoCopy, startFront } from './front.ts'
 import { newGnupg } from './gnupg.ts'
 import { writeImage } from './image.ts'
@@ -46,7 +47,7 @@ suite('a registry with a password', async () => {
       })
       accepted(pushed)
       assert.equal((await front.list(repository, pushed.digest)).length, 1)
-      assert.equal(front.actors().at(-1), `registry:${user.name}`)
+      await eventually(async () => front.actors().at(-1) === `registry:${user.name}`)
     })
   for (const skopeo of skopeos)
     test(`lets nobody else sign with skopeo ${skopeo.version}`, async () => {
@@ -105,6 +106,7 @@ suite('a registry that lets everybody push', async () => {
     for (const login of [undefined, 'anybody:anything']) accepted(await push(open, login))
     assert.equal((await open.signatures()).length, 2)
     // Nobody has looked at the name that was given.
+    await eventually(async () => open.actors().length === 2)
     assert.deepEqual(open.actors(), ['registry:anonymous', 'registry:anonymous'])
   })
 })

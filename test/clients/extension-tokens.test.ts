@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
+import { eventually } from '../eventually.ts'
 import { signingClients, skopeoCopy, startFront } from './front.ts'
 import { newGnupg } from './gnupg.ts'
 import { writeImage } from './image.ts'
@@ -85,7 +86,7 @@ for (const { which, registry, isTogether } of [
         const pushed = await push(client, { image, reference, key: alice, login: loginOf(user) })
         accepted(pushed)
         assert.equal((await front.list(repository, pushed.digest)).length, 1)
-        assert.equal(front.actors().at(-1), `registry:${user.name}`)
+        await eventually(async () => front.actors().at(-1) === `registry:${user.name}`)
       })
 
     test('lets everybody pull what is public, and who may pull the rest, by the signature', async () => {

@@ -33,7 +33,7 @@ async function served(): Promise<Served> {
     return status
   }
   for (let count = 0; count < 3; count++) assert.equal(await upload(), 201)
-  await eventually(() => isWritten(data, blobs))
+  await untilWritten(data)
   return { data, blobs, server, upload }
 }
 

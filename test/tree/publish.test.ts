@@ -29,6 +29,9 @@ interface Publisher {
 }
 
 /** A data folder, and servers on it that publish a directory. */
+/** Times of slots have whole seconds: of one of grace next to nothing may be left. */
+const graceSeconds = 2
+
 async function publisher(directory?: string): Promise<Publisher> {
   const folder = temporaryFolder(() => storage.close())
   const data = join(folder, 'data')
@@ -39,7 +42,7 @@ async function publisher(directory?: string): Promise<Publisher> {
     JSON.stringify({
       publish: [{ directory: published }],
       digestViews: [{ base: 'view', repositories: ['**'] }],
-      withdraw: { graceSeconds: 1 },
+      withdraw: { graceSeconds },
     }),
   )
   const token = await newToken(data, [{ action: 'admin' }])
@@ -55,7 +58,7 @@ async function publisher(directory?: string): Promise<Publisher> {
       return answer.json().id as number
     },
     withdraw: (...signatures) =>
-      storage.withdraw(signatures, { actor: 'tester', reason: null, graceSeconds: 1 }),
+      storage.withdraw(signatures, { actor: 'tester', reason: null, graceSeconds }),
     inStep: () =>
       eventually(async () => isDeepStrictEqual(await readDocroot(published), await readSlots(storage))),
   }
@@ -185,10 +188,10 @@ test('what cannot be written is told, tried again, and known after a restart; th
   await upload(first, 1)
   await upload(first, 2)
   await eventually(async () => told(first, /a directory of the tree cannot be written/).length === 2)
-  const written = Object.keys(await readDocroot(directory)).filter((path) => path.startsWith('team/'))
-  assert.equal(written.length, 3)
   const { seq } = await storage.head()
   await eventually(async () => JSON.parse(readFileSync(join(directory, '.position'), 'utf8')).seq === seq)
+  const written = Object.keys(await readDocroot(directory)).filter((path) => path.startsWith('team/'))
+  assert.equal(written.length, 3)
   assert.deepEqual(await storage.backlog(), [], 'the tree of the data folder has nothing to do with it')
   await first.end('SIGKILL')
 
