@@ -4,7 +4,7 @@ import type { Digest } from '../reference/digest.ts'
 import { formatReference, type ImageReference, parseReference } from '../reference/reference.ts'
 import { type Location, requireStorable } from '../reference/tree-path.ts'
 import { Refusal } from '../refusal.ts'
-import { type Cli, note, print, printJson } from './cli.ts'
+import { type Cli, explain, note, print, printJson } from './cli.ts'
 import { type ExitCode, exit } from './exit.ts'
 import { type DigestOptions, digestOf, identityOf, manifestsOf, onImage } from './image.ts'
 import { tell, upload } from './push.ts'
@@ -182,16 +182,28 @@ function nameOf({ reference, platform }: Subject): string {
   return `${formatReference(reference)}${platform === null ? '' : ` (${platform})`}`
 }
 
-/** A signature may have cost a walk to the safe: it is not thrown away because the server is not there. */
+/**
+ * A signature may have cost a walk to the safe: it is not thrown away because the server is not there. Where it cannot be
+ * kept either, that is told beside what went wrong before, and not instead of it.
+ */
 async function keep(made: readonly Made[]): Promise<void> {
   const lost = made.filter(({ path }) => path === null)
   if (!lost.length) return
   const now = Date.now()
-  if (lost.length === 1 && lost[0]) {
-    await writeNew(`signature-${now}`, lost[0].signature)
-    note(`lookaside: the signature is in signature-${now}; upload it with push`)
-    return
+  let kept = 0
+  try {
+    if (lost.length === 1 && lost[0]) {
+      await writeNew(`signature-${now}`, lost[0].signature)
+      note(`lookaside: the signature is in signature-${now}; upload it with push`)
+      return
+    }
+    for (; kept < lost.length; kept++) {
+      const one = lost[kept] as Made
+      await stage(`signatures-${now}`, locationOf(one), one.signature)
+    }
+  } catch (error) {
+    const what = lost.length === 1 ? 'the signature' : `${lost.length - kept} of ${lost.length} signatures`
+    note(`lookaside: ${what} could not be kept: ${explain(error)}`)
   }
-  for (const one of lost) await stage(`signatures-${now}`, locationOf(one), one.signature)
-  note(`lookaside: ${lost.length} signatures are in signatures-${now}; upload them with push`)
+  if (kept) note(`lookaside: ${kept} signatures are in signatures-${now}; upload them with push`)
 }
