@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { open, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { makeUnsynced } from '../durable/durable.ts'
 import { formatSlotPath, type Location, maxSlot } from '../reference/tree-path.ts'
@@ -6,7 +6,7 @@ import { Refusal } from '../refusal.ts'
 
 /**
  * Writes a file that must not be there yet.
- * @throws Refusal configuration
+ * @throws Refusal configuration, disk-full
  */
 export async function writeNew(file: string, signature: Uint8Array): Promise<void> {
   if (!(await write(file, signature))) throw new Refusal('configuration', `${file} is there already (EEXIST)`)
@@ -16,7 +16,7 @@ export async function writeNew(file: string, signature: Uint8Array): Promise<voi
  * Adds a signature to a staging tree, as `push` takes it, in the first slot of its location that is free: other signers
  * may have been there before.
  * @returns its file
- * @throws Refusal configuration
+ * @throws Refusal configuration, disk-full
  */
 export async function stage(tree: string, location: Location, signature: Uint8Array): Promise<string> {
   for (let slot = 1; slot <= maxSlot; slot++) {
@@ -36,14 +36,31 @@ function makeFolderOf(file: string): void {
   }
 }
 
-/** False where a file is there already. */
+/** False where a file is there already. A signature that is cut short does not stay: it would take the place of the whole one. */
 async function write(file: string, signature: Uint8Array): Promise<boolean> {
   try {
-    await writeFile(file, signature, { flag: 'wx' })
+    await writeWhole(file, signature)
     return true
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException
+    const { code = '', message } = cause as NodeJS.ErrnoException
     if (code === 'EEXIST') return false
-    throw new Refusal('configuration', `${file} cannot be written: ${message}`, { cause })
+    const isFull = code === 'ENOSPC' || code === 'EDQUOT'
+    throw new Refusal(isFull ? 'disk-full' : 'configuration', `${file} cannot be written: ${message}`, {
+      cause,
+    })
+  }
+}
+
+async function writeWhole(file: string, signature: Uint8Array): Promise<void> {
+  const handle = await open(file, 'wx')
+  try {
+    try {
+      await handle.writeFile(signature)
+    } finally {
+      await handle.close()
+    }
+  } catch (error) {
+    await rm(file, { force: true })
+    throw error
   }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { digestOf, entryOf, imageManifest, indexOf, writeLayout } from '../manifests/layout.ts'
@@ -77,3 +78,52 @@ test('that a signer failed is told also where what it made before cannot be kept
   assert.equal(code, 3)
   assert.match(stderr, /could not be kept: .*\n(.*\n)*lookaside: What The signer made is no signature/)
 })
+
+test('a signature that could be written in part alone leaves no file behind', async () => {
+  const digest = exampleDigest('b')
+  const blob = newBlob({ digest }, { valueOctets: 2000 })
+  writeFileSync(join(signatures, digest.slice(7)), blob)
+  const [output, tree] = [join(folder, 'cut'), join(folder, 'tree')]
+  const manifest = imageManifest('three')
+  const tooLong = newBlob({ digest: digestOf(manifest) }, { valueOctets: 2000 })
+  writeFileSync(join(signatures, digestOf(manifest).slice(7)), tooLong)
+  const single = writeLayout(join(folder, 'single'), [entryOf(manifest)], [manifest])
+
+  const cases: [args: string[], place: string][] = [
+    [['--digest', digest, '--output', output], output],
+    [['--all', '--oci-layout', single, '--output', tree], tree],
+  ]
+  for (const [args, place] of cases) {
+    const { status, stderr } = signWithShortFiles(args)
+    assert.equal(status, 2, stderr)
+    assert.match(stderr, new RegExp(`^lookaside: configuration: ${place}.* cannot be written: EFBIG`, 'm'))
+    assert.match(stderr, /^lookaside: the signature could not be kept: /m)
+  }
+  assert.deepEqual(
+    readdirSync(folder).filter((name) => name.startsWith('signature-')),
+    [],
+  )
+  for (const [args] of cases) assert.equal((await sign(args)).code, 0)
+  assert.deepEqual(readFileSync(output), blob)
+  const [staged] = readdirSync(tree, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    /-\d$/.test(name),
+  )
+  assert.match(staged ?? '', /\/signature-1$/)
+
+  const again = await sign(cases[0]?.[0] ?? [])
+  assert.equal(again.code, 2)
+  assert.match(again.stderr, /is there already/)
+  assert.deepEqual(readFileSync(output), blob)
+})
+
+/** The same where no file gets longer than a kilobyte: what is longer is written in part, as on a full disk. */
+function signWithShortFiles(args: string[]) {
+  const program = join(import.meta.dirname, '../../src/lookaside.js')
+  const command = [process.execPath, program, 'sign', exampleReference, '--signer-command', signer, ...args]
+  const env = { PATH: process.env.PATH }
+  return spawnSync('sh', ['-c', 'ulimit -f 1; exec "$@"', 'sh', ...command], {
+    env,
+    cwd: folder,
+    encoding: 'utf8',
+  })
+}

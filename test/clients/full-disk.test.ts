@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { readdirSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { exampleDigest, newBlob } from '../signing.ts'
+import { exampleDigest, exampleReference, newBlob } from '../signing.ts'
 import { startLookaside } from './lookaside.ts'
 import { run, workFolder } from './program.ts'
 import { fillDisk, mountSmallDisk } from './small-disk.ts'
@@ -48,4 +48,23 @@ test('on a full disk uploads are answered 507, reads go on, a restart too, and n
   assert.equal(checked.code, 0, checked.stdout + checked.stderr)
   const tree = join(data, 'tree/team', `app@sha256=${'a'.repeat(64)}`)
   assert.equal(readdirSync(tree).length, added + 1)
+})
+
+test('a signature that a full disk has no room for is refused, and is written once there is', async () => {
+  const small = await mountSmallDisk(join(folder, 'small'), '64k')
+  const digest = exampleDigest('b')
+  const blob = newBlob({ digest })
+  writeFileSync(join(folder, 'made'), blob)
+  const output = join(small, 'signature')
+  const signer = ['--signer-command', `cat ${join(folder, 'made')}`]
+  const args = ['sign', exampleReference, '--digest', digest, ...signer, '--output', output]
+  const program = join(import.meta.dirname, '../../src/lookaside.js')
+  const sign = () => run(process.execPath, [program, ...args], { cwd: folder })
+  const empty = await fillDisk(small)
+  const refused = await sign()
+  assert.equal(refused.code, 3)
+  assert.match(refused.stderr, /^lookaside: disk-full: .*signature cannot be written: ENOSPC/m)
+  await empty()
+  assert.equal((await sign()).code, 0)
+  assert.deepEqual(readFileSync(output), blob)
 })
