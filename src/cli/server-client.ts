@@ -28,7 +28,10 @@ export interface Problem {
   detail: string
 }
 
-export type Answer = { document: Record<string, unknown>; status: number } | { problem: Problem }
+export type Answer = ({ document: Record<string, unknown>; status: number } | { problem: Problem }) & {
+  /** The answer to an earlier attempt was lost: the server may have done before what this answer finds done. */
+  afterLost?: true
+}
 
 /**
  * Sends a request, and again where the server was busy or the connection broke: every request can be repeated, uploads
@@ -54,6 +57,9 @@ const maxPauseMilliseconds = 30_000
 /** A server that is full, or a proxy whose server is being restarted. */
 const passingStatuses = [502, 503, 504]
 
+/** Of those, what says that nothing was done. Behind the others a server may have done what it was asked. */
+const undoneStatus = 503
+
 export interface ClientTiming {
   requestMilliseconds?: number
   wait?(milliseconds: number): Promise<unknown>
@@ -63,7 +69,10 @@ export interface ClientTiming {
 
 export function serverClient(access: ServerAccess, timing: ClientTiming = {}): ServerClient {
   const request = requester(access, timing)
-  return async (asked) => read(await request(asked), access.url)
+  return async (asked) => {
+    const answer = await request(asked)
+    return { ...read(answer, access.url), ...(answer.afterLost && { afterLost: true }) }
+  }
 }
 
 /**
@@ -83,7 +92,7 @@ export function slotReader(access: ServerAccess): (path: string) => Promise<Uint
 function requester(
   access: ServerAccess,
   timing: ClientTiming,
-): (request: ServerRequest) => Promise<RawAnswer> {
+): (request: ServerRequest) => Promise<RawAnswer & { afterLost: boolean }> {
   const { requestMilliseconds = defaultRequestMilliseconds, wait = sleep, random = Math.random } = timing
   const { url } = access
   const send = url.startsWith('https:') ? httpsRequest : httpRequest
@@ -109,12 +118,15 @@ function requester(
   }
 
   return async (request) => {
+    let afterLost = false
     for (let left = maxAttempts - 1, pause = firstPauseMilliseconds; ; left--, pause *= 2) {
       const answer = await attempt(request).catch((error) => {
-        if (left && isPassing(error, wasAnswered)) return null
-        throw explainFailure(error, access)
+        if (!(left && isPassing(error, wasAnswered))) throw explainFailure(error, access)
+        afterLost ||= error.code !== 'ECONNREFUSED'
+        return null
       })
-      if (answer && !(left && passingStatuses.includes(answer.status))) return answer
+      if (answer && !(left && passingStatuses.includes(answer.status))) return { ...answer, afterLost }
+      if (answer) afterLost ||= answer.status !== undoneStatus
       const atLeast = Math.min(maxPauseMilliseconds, (answer?.retryAfter ?? 0) * 1000)
       await wait(atLeast + pause * random())
     }

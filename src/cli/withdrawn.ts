@@ -19,7 +19,8 @@ const maxLines = 200
 
 /**
  * Withdraws all that requests ask for: one has as much as an answer takes, and the next one the rest.
- * @returns null where it is told on standard error that the answer is no
+ * What an attempt may have withdrawn whose answer was lost is in no other answer: that is told on standard error.
+ * @returns null where it is told there that the answer is no
  */
 export async function withdrawAll(
   send: ServerClient,
@@ -27,9 +28,11 @@ export async function withdrawAll(
 ): Promise<WithdrawnSignature[] | null> {
   const all: WithdrawnSignature[] = []
   const progress = counter('withdrawn')
+  let afterLost = false
   try {
     for (let request = first; ; ) {
       const answer = await send(request)
+      afterLost ||= answer.afterLost ?? false
       if ('problem' in answer) return refused(answer.problem)
       const { withdrawn, next } = answer.document as { withdrawn: WithdrawnSignature[]; next: number | null }
       if (!Array.isArray(withdrawn) || !(next === null || next > Number(request.query?.after ?? 0)))
@@ -44,6 +47,8 @@ export async function withdrawAll(
     throw error
   } finally {
     progress.stop()
+    if (afterLost)
+      note('lookaside: the answer to an earlier attempt was lost; what that may have withdrawn is not shown')
   }
 }
 

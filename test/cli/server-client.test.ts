@@ -91,8 +91,30 @@ test('an upload whose connection broke is sent again, whole', async () => {
     setImmediate(() => response.destroy())
   }
   const { send } = clientOf((await answering(inTurn(reset, halfWay, halfAnswer, measure))).url)
-  assert.deepEqual(await send(post), { document: {}, status: 201 })
+  assert.deepEqual(await send(post), { document: {}, status: 201, afterLost: true })
   assert.deepEqual(sizes, [100_000])
+})
+
+test('an answer tells whether one before it was lost, and not where nothing was done before', async () => {
+  const status = (code: number) => inTurn((_request, response) => json(response, code, {}), fine)
+  const lost = async (listener: RequestListener) =>
+    (await clientOf((await answering(listener)).url).send(post)).afterLost
+  assert.equal(await lost(inTurn(reset, fine)), true)
+  assert.equal(await lost(inTurn(reset, busy, fine)), true)
+  assert.equal(await lost(status(502)), true)
+  assert.equal(await lost(status(504)), true)
+  assert.equal(await lost(inTurn(busy, busy, fine)), undefined)
+  assert.equal(await lost(fine), undefined)
+
+  // Without a connection that stays, what is asked next finds nobody; it is there again for the attempt after that.
+  const last: RequestListener = (_request, response) => json(response, 200, {}, { connection: 'close' })
+  const server = await answering(last)
+  const { port, url } = server
+  const wait = () => answering(fine, { port })
+  const send = serverClient({ url, token: null, ca: null, env: {} }, { wait })
+  await send(get)
+  await server.close()
+  assert.deepEqual(await send(post), { document: { fine: true }, status: 200 })
 })
 
 test('a connection that always breaks is given up', async () => {

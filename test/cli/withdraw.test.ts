@@ -122,6 +122,54 @@ suite('all by a key', async () => {
   })
 })
 
+suite('where the first answer is lost, and the request sent again', () => {
+  const earlier = 'lookaside: the answer to an earlier attempt was lost; '
+  const untold = `${earlier}what that may have withdrawn is not shown\n`
+
+  test('what was withdrawn before is not passed over in silence', async () => {
+    const key = '6E'.repeat(20)
+    const ids = [await upload(server, blobOf(key, 1)), await upload(server, blobOf(key, 2))]
+    assert.deepEqual(await run(['withdraw', String(ids[0]), ...because], { origin: await losing() }), {
+      code: 0,
+      stdout: '',
+      stderr: `${untold}0 signatures withdrawn\n`,
+    })
+    const banned = await run(['ban-key', key, ...because, '--json'], { origin: await losing() })
+    assert.deepEqual(JSON.parse(banned.stdout), { banned: key, withdrawn: [] })
+    assert.deepEqual([banned.code, banned.stderr], [0, untold])
+    const { changes } = (await ask(server, 'GET', '/api/v1/changes?limit=1000')).json()
+    const withdrawn = changes.filter(({ signature, reason }: any) => ids.includes(signature) && reason)
+    assert.equal(withdrawn.length, 2)
+  })
+
+  test('a ban that is lifted is lifted, and one that never was is not', async () => {
+    const key = '7F'.repeat(20)
+    const lift = ['ban-key', key, '--lift']
+    assert.equal((await run(['ban-key', key, ...because])).code, 0)
+    assert.deepEqual(await run(lift, { origin: await losing() }), {
+      code: 0,
+      stdout: `lifted ${key}\n`,
+      stderr: `${earlier}the key is not banned now\n`,
+    })
+    assert.equal((await run(lift)).code, 1)
+    const refused = await run(lift, { origin: await losing({ isBusy: true }) })
+    assert.deepEqual([refused.code, refused.stdout], [1, ''])
+  })
+
+  /** In front of the server: the first answer does not arrive, or is that nothing was done. */
+  async function losing({ isBusy = false } = {}): Promise<string> {
+    let count = 0
+    const { url } = await answering(async (request, response) => {
+      const isFirst = ++count === 1
+      if (isFirst && isBusy) return response.writeHead(503).end('{}')
+      const { status, body } = await ask(server, request.method as string, request.url as string, { token })
+      if (isFirst) return request.socket.destroy()
+      return response.writeHead(status).end(body)
+    })
+    return url
+  }
+})
+
 suite('the keys that are banned', async () => {
   const [first, second] = ['1A'.repeat(20), '2B'.repeat(32)]
   const open = await testServer()
