@@ -6,7 +6,7 @@ import {
 } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isLoopback, systemCas } from '../net/outgoing.ts'
+import { proxyOptions, systemCas } from '../net/outgoing.ts'
 import { printable } from '../printable.ts'
 import { Refusal, type RefusalCode, refusalStatus } from '../refusal.ts'
 import { explainFailure } from './network-failure.ts'
@@ -67,6 +67,7 @@ export interface ClientTiming {
   random?(): number
 }
 
+/** @throws Refusal configuration, before anything is sent */
 export function serverClient(access: ServerAccess, timing: ClientTiming = {}): ServerClient {
   const request = requester(access, timing)
   return async (asked) => {
@@ -146,7 +147,7 @@ function agentOf({ url, ca, env }: ServerAccess): HttpAgent {
     keepAlive: true,
     maxSockets: concurrency,
     // A token for this machine must not pass through another one.
-    ...(!isLoopback(url) && { proxyEnv: env }),
+    ...proxyOptions(url, env),
   }
   if (url.startsWith('http:')) return new HttpAgent(options)
   const trusted = ca?.pem ?? systemCas()

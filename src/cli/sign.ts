@@ -48,11 +48,11 @@ async function sign(cli: Cli, image: string, options: SignOptions): Promise<Exit
   requireSense(options)
   const { push = false, all = false, json } = options
   const signer = signerOf(options, cli.env)
-  const access = push ? uploadAccess(cli.env, options) : null
+  const send = push ? serverClient(uploadAccess(cli.env, options)) : null
   const named = parseReference(image)
   const subjects = await subjectsOf(named, options, cli.env)
   const made = await signEach(subjects, signer, options)
-  if (access) return pushEach(made, serverClient(access), options)
+  if (send) return pushEach(made, send, options)
   if (all && json) printJson(made.map(({ digest, platform, path }) => ({ digest, platform, path })))
   else if (all) for (const { path } of made) print(printable(path ?? ''))
   return exit.done

@@ -1,6 +1,6 @@
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
 import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici'
-import { isLoopback, systemCas } from '../net/outgoing.ts'
+import { isLoopback, requireProxyUrls, systemCas } from '../net/outgoing.ts'
 import { Refusal } from '../refusal.ts'
 
 /** An issuer, its keys and its metadata are a few kilobytes. */
@@ -28,6 +28,7 @@ export interface IssuerKeys {
  * The keys of an issuer, asked for when a token needs them: at the URL that its metadata name (OpenID Connect Discovery 1.0,
  * section 4), or at `jwksUri`. What a token says of places for keys is not looked at; redirects are not followed.
  * @returns keys, of which `keyFor` throws Refusal issuer-unreachable, errors of jose
+ * @throws Refusal configuration
  */
 export function issuerKeys(
   { issuer, jwksUri, ca }: { issuer: string; jwksUri?: string; ca: readonly string[] },
@@ -113,7 +114,7 @@ async function read(url: string, dispatcher: Dispatcher): Promise<Record<string,
 function dispatcherTo(url: string, ca: string[]): Dispatcher {
   const options = { maxResponseSize: maxAnswerBytes, connections: 2 }
   const tls = { ca, minVersion: 'TLSv1.2' as const, timeout: answerMilliseconds }
-  return isLoopback(url)
-    ? new Agent({ ...options, connect: tls })
-    : new EnvHttpProxyAgent({ ...options, connect: tls, requestTls: tls })
+  if (isLoopback(url)) return new Agent({ ...options, connect: tls })
+  requireProxyUrls(process.env)
+  return new EnvHttpProxyAgent({ ...options, connect: tls, requestTls: tls })
 }

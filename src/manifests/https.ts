@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { Agent, request } from 'node:https'
-import { isLoopback, systemCas } from '../net/outgoing.ts'
+import { proxyOptions, systemCas } from '../net/outgoing.ts'
 import type { RegistryCertificates } from './certs-d.ts'
 
 export interface HttpsRequest {
@@ -23,7 +23,10 @@ export interface HttpsAnswer {
   body: Buffer
 }
 
-/** @throws Error with a sentence that helps a person act, for whatever keeps the answer from arriving */
+/**
+ * @throws Error with a sentence that helps a person act, for whatever keeps the answer from arriving; Refusal configuration
+ * where a proxy is named by what is no URL
+ */
 export type Https = (url: URL, request: HttpsRequest) => Promise<HttpsAnswer>
 
 /** As many as net/http of Go follows (`defaultCheckRedirect`). */
@@ -61,7 +64,7 @@ export function newHttps({
       ca: trusted,
       minVersion: 'TLSv1.2',
       ...(url.origin === origin && clients.length > 0 && pairs(clients)),
-      ...(!isLoopback(url) && { proxyEnv: env }),
+      ...proxyOptions(url, env),
     })
     agents.set(url.origin, agent)
     return agent

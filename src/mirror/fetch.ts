@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici'
-import { isLoopback, systemCas } from '../net/outgoing.ts'
+import { isLoopback, requireProxyUrls, systemCas } from '../net/outgoing.ts'
 import { Refusal } from '../refusal.ts'
 import type { Fetch, Fetched } from './source.ts'
 import { AnswerTooLong, SourceTrouble } from './trouble.ts'
@@ -87,6 +87,7 @@ function dispatcherOf({ from, ca }: FetchSettings): Dispatcher {
   const connect = { ...tls, timeout: connectMilliseconds }
   // For this machine no proxy is used.
   if (isLoopback(from)) return new Agent({ connections: maxRequests, connect })
+  requireProxyUrls(process.env)
   return new EnvHttpProxyAgent({ connections: maxRequests, connect, requestTls: tls })
 }
 
