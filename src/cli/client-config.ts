@@ -12,6 +12,7 @@ import { type TargetOptions, targetOf } from './client-target.ts'
 import { type ExitCode, exit } from './exit.ts'
 import { configOf, onDataFolder } from './options.ts'
 import { type Inspection, inspectRegistriesD } from './registries-d.ts'
+import { unwritable } from './unwritable.ts'
 
 interface ClientConfigOptions extends TargetOptions {
   staging?: string
@@ -99,7 +100,10 @@ function tellWritten(folder: string, { registriesD, certsD }: ClientFiles, writt
   )
 }
 
-/** The folders that the entry is for: the one that is written to, and the one that was named. */
+/**
+ * The folders that the entry is for: the one that is written to, and the one that was named.
+ * @throws Refusal configuration, disk-full
+ */
 async function inspect({ output, registriesD }: ClientConfigOptions, entry: Entry): Promise<Inspection> {
   const clashes: string[] = []
   const notes: string[] = []
@@ -113,7 +117,7 @@ async function inspect({ output, registriesD }: ClientConfigOptions, entry: Entr
   }
   if (output !== undefined) {
     const folder = join(output, 'registries.d')
-    await makeFolder(folder)
+    await makeOutput(folder)
     const found = await inspectRegistriesD(folder, entry)
     clashes.push(...found.clashes.filter((text) => !clashes.includes(text)))
     if (found.presentIn)
@@ -127,6 +131,7 @@ async function inspect({ output, registriesD }: ClientConfigOptions, entry: Entr
 /**
  * Writes what is not there yet; all of it, or nothing where a file differs.
  * @returns the paths that were written
+ * @throws Refusal configuration, disk-full
  */
 async function write(output: string, files: ClientFile[], force: boolean): Promise<string[]> {
   const missing: ClientFile[] = []
@@ -141,18 +146,28 @@ async function write(output: string, files: ClientFile[], force: boolean): Promi
     if (present !== file.content) missing.push(file)
   }
   for (const { path, content } of missing) {
-    await makeFolder(dirname(join(output, path)))
-    await replaceFile(join(output, path), content, 0o644)
+    const file = join(output, path)
+    await makeOutput(dirname(file))
+    await replaceFile(file, content, 0o644).catch((cause) => {
+      throw unwritable(`${file} cannot be written`, cause)
+    })
   }
   return missing.map(({ path }) => resolve(output, path))
+}
+
+async function makeOutput(folder: string): Promise<void> {
+  await makeFolder(folder).catch((cause) => {
+    throw unwritable(`${folder} cannot be made`, cause)
+  })
 }
 
 async function readIfThere(path: string): Promise<string | null> {
   try {
     return await readFile(path, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
-    throw error
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT') return null
+    throw new Refusal('configuration', `${path} cannot be read: ${message}`, { cause })
   }
 }
 

@@ -1,4 +1,5 @@
-import { stat } from 'node:fs/promises'
+import { access, constants, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { Command, Option } from 'commander'
 import { type Compression, compress, compressionFor, compressions } from '../bundle/compression.ts'
 import { configMaps } from '../bundle/config-maps.ts'
@@ -17,6 +18,7 @@ import { subjectsOf } from './image-list.ts'
 import { configOf, type DataOptions, onDataFolder } from './options.ts'
 import { counter } from './progress.ts'
 import { signedDetached } from './signer.ts'
+import { unwritable } from './unwritable.ts'
 
 interface ExportOptions extends DataOptions, Pick<DigestOptions, 'fromRegistry' | 'authfile' | 'registryCa'> {
   output: string
@@ -90,14 +92,20 @@ function requireSense(options: ExportOptions): void {
     refuse('--since, --sign-by and --compression are for bundles')
 }
 
-/** What is written takes the place of a file at its end, and must not take that of a device. */
+/**
+ * What is written takes the place of a file at its end, and must not take that of a device. That it cannot be written is
+ * told before anything is read and signed for it.
+ */
 async function requireReplaceable(file: string): Promise<void> {
   const found = await stat(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return null
-    throw new Refusal('configuration', `${file} cannot be written: ${error.message}`, { cause: error })
+    throw unwritable(`${file} cannot be written`, error)
   })
   if (found && !found.isFile())
     throw new Refusal('configuration', `${file} is no file: write to standard output with --output -`)
+  await access(join(dirname(file), '/'), constants.W_OK).catch((error) => {
+    throw unwritable(`${file} cannot be written to its folder`, error)
+  })
 }
 
 async function writeBundle(
@@ -177,7 +185,11 @@ async function writeOther(
 }
 
 async function write(output: string, content: AsyncIterable<Uint8Array>): Promise<void> {
-  if (output !== '-') return replaceFile(output, content, 0o644)
+  if (output !== '-')
+    return replaceFile(output, content, 0o644).catch((error: NodeJS.ErrnoException) => {
+      // Anything else is of what is written.
+      throw error.syscall === undefined ? error : unwritable(`${output} cannot be written`, error)
+    })
   for await (const piece of content)
     await new Promise<void>((resolve, reject) => {
       process.stdout.write(piece, (error) => (error ? reject(error) : resolve()))

@@ -1,4 +1,4 @@
-import { createReadStream, statSync } from 'node:fs'
+import { createReadStream, type Stats, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { findInBundle } from '../bundle/find.ts'
 import type { Claim } from '../claim/claim.ts'
@@ -39,23 +39,21 @@ export type ReadSlot = (path: string) => Promise<Uint8Array | null>
 
 /** Of a tree on disk, such as `data/tree` or a copy of it. */
 export function slotsIn(tree: string): ReadSlot {
-  if (!statSync(tree, { throwIfNoEntry: false })?.isDirectory())
-    throw new Refusal('configuration', `${tree} is no folder`)
+  if (!statsOf(tree)?.isDirectory()) throw new Refusal('configuration', `${tree} is no folder`)
   return async (path) => {
     try {
       return readRegularFile(join(tree, path))
     } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException
+      const { code } = error as NodeJS.ErrnoException
       if (code === 'ENOENT' || code === 'ENOTDIR') return null
-      throw new Refusal('configuration', `${join(tree, path)} cannot be read: ${message}`, { cause: error })
+      throw unreadable(join(tree, path), error)
     }
   }
 }
 
 /** Of a bundle: the signatures of a digest in their order, for as long as it is asked about the same one. */
 export function slotsInBundle(file: string): ReadSlot {
-  if (!statSync(file, { throwIfNoEntry: false })?.isFile())
-    throw new Refusal('configuration', `${file} is no file`)
+  if (!statsOf(file)?.isFile()) throw new Refusal('configuration', `${file} is no file`)
   let found: { location: string; blobs: Uint8Array[] } | null = null
   return async (path) => {
     const place = parseSlotPath(path)
@@ -63,9 +61,31 @@ export function slotsInBundle(file: string): ReadSlot {
     const { name, digest } = place.location
     const location = formatLocation(place.location)
     if (found?.location !== location)
-      found = { location, blobs: await findInBundle(createReadStream(file), name, digest) }
+      found = { location, blobs: await findInBundle(contentOf(file), name, digest) }
     return found.blobs[place.slot - 1] ?? null
   }
+}
+
+/** @throws Refusal configuration, whatever it is that keeps the file from being read: waiting would not help */
+async function* contentOf(file: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* createReadStream(file)
+  } catch (error) {
+    throw unreadable(file, error)
+  }
+}
+
+/** Undefined where there is nothing. */
+function statsOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })
+  } catch (error) {
+    throw unreadable(path, error)
+  }
+}
+
+function unreadable(path: string, cause: unknown): Refusal {
+  return new Refusal('configuration', `${path} cannot be read: ${(cause as Error).message}`, { cause })
 }
 
 /** Walks the slots of a location as clients do, from the first to the one before the first that is missing. */

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { makeUnsynced } from '../durable/durable.ts'
 import { formatSlotPath, type Location, maxSlot } from '../reference/tree-path.ts'
 import { Refusal } from '../refusal.ts'
+import { unwritable } from './unwritable.ts'
 
 /**
  * Writes a file that must not be there yet.
@@ -32,7 +33,7 @@ function makeFolderOf(file: string): void {
   try {
     makeUnsynced(folder)
   } catch (cause) {
-    throw new Refusal('configuration', `${folder} cannot be made: ${(cause as Error).message}`, { cause })
+    throw unwritable(`${folder} cannot be made`, cause)
   }
 }
 
@@ -41,13 +42,9 @@ async function write(file: string, signature: Uint8Array): Promise<boolean> {
   try {
     await writeWhole(file, signature)
     return true
-  } catch (cause) {
-    const { code = '', message } = cause as NodeJS.ErrnoException
-    if (code === 'EEXIST') return false
-    const isFull = code === 'ENOSPC' || code === 'EDQUOT'
-    throw new Refusal(isFull ? 'disk-full' : 'configuration', `${file} cannot be written: ${message}`, {
-      cause,
-    })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw unwritable(`${file} cannot be written`, error)
   }
 }
 

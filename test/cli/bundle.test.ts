@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { readSignature } from '../../src/signature/signature.ts'
@@ -203,6 +203,26 @@ test('options that make no sense together are refused before anything is written
     ended(await imported('target', file('signature'), ...option), 2)
 })
 
+test('a bundle that cannot be written is named as it was asked for, and before anything is read for it', async () => {
+  const nowhere = ['export', '--data', file('nowhere'), '--output']
+  for (const [output, reason] of [
+    [file('nodir/x.tar'), 'cannot be written to its folder: ENOENT: no such file or directory'],
+    [file('all.tar.zst/x.tar'), 'cannot be written: ENOTDIR: not a directory'],
+  ] as const)
+    assert.deepEqual(await lookaside([...nowhere, output]), {
+      code: 2,
+      stdout: '',
+      stderr: `lookaside: configuration: ${output} ${reason}\n`,
+    })
+  // It seems to be writable, and is not.
+  const { code, stderr } = await exported('/proc/x.tar')
+  assert.equal(code, 2)
+  assert.equal(
+    stderr,
+    'lookaside: configuration: /proc/x.tar cannot be written: ENOENT: no such file or directory\n',
+  )
+})
+
 test('a list of images is read in any form of reference that has a digest', async () => {
   const list = file('images.txt')
   writeFileSync(
@@ -258,4 +278,17 @@ test('an image is verified by the signatures in a bundle', async () => {
     await verify(`registry.example.com/team/app@${digests[0]}`, file('signed.tar'), '--tree', file('tree')),
     2,
   )
+  symlinkSync('loop', file('loop'))
+  // The second is a file in which nothing can be read at its beginning, even by root.
+  for (const [bundle, reason] of [
+    [file('loop'), 'ELOOP'],
+    ['/proc/self/mem', 'EIO'],
+  ] as const) {
+    const unreadable = await verify(`registry.example.com/team/app@${digest}`, bundle, '--wait', '1m')
+    ended(unreadable, 2)
+    assert.match(
+      unreadable.stderr,
+      new RegExp(`^lookaside: configuration: ${bundle} cannot be read: ${reason}`),
+    )
+  }
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
@@ -114,6 +114,28 @@ test('files are written for skopeo and podman, and those that differ are kept', 
   assert.equal((await clientConfig([...local, '--output', output, '--force'])).code, 0)
   assert.match(readFileSync(join(output, registriesD), 'utf8'), /sigs\.example\.com/)
   assert.equal(readFileSync(join(output, certsD), 'utf8'), pem)
+})
+
+test('a folder that nothing can be written to is a mistake of the caller', async () => {
+  const output = newFolder()
+  const [registriesD, entry] = ['registries.d', 'registries.d/lookaside-registry.example.com.yaml']
+  const told = async (output: string, reason: string) => {
+    const { code, stdout, stderr } = await clientConfig([...local, '--output', output])
+    assert.deepEqual([code, stdout], [2, ''], stderr)
+    assert.ok(stderr.startsWith(`lookaside: configuration: ${join(output, reason)}`), stderr)
+  }
+  writeFileSync(join(output, 'file'), '')
+  await told(join(output, 'file'), `${registriesD} cannot be made: EEXIST`)
+  await told('/proc/nowhere', `${registriesD} cannot be made: ENOENT`)
+  mkdirSync(join(output, entry), { recursive: true })
+  await told(output, `${entry} cannot be read: EISDIR`)
+
+  const certs = newFolder()
+  writeFileSync(join(certs, 'certs.d'), '')
+  await told(certs, 'certs.d/registry.example.com/lookaside.crt cannot be read: ENOTDIR')
+  const elsewhere = newFolder()
+  symlinkSync('/proc', join(elsewhere, registriesD))
+  await told(elsewhere, `${entry} cannot be written: ENOENT: no such file or directory\n`)
 })
 
 test('nothing is written beside a file that names the registry', async () => {

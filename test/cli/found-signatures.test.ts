@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { findSignatures, slotsIn } from '../../src/cli/found-signatures.ts'
+import { findSignatures, slotsIn, slotsInBundle } from '../../src/cli/found-signatures.ts'
 import { formatLocation } from '../../src/reference/tree-path.ts'
 import { armored, signedMessage } from '../openpgp/write.ts'
 import { exampleDigest, newBlob } from '../signing.ts'
@@ -34,6 +34,10 @@ test('slots are read up to the first that is missing, each as the message that i
   const nothing = { signatures: [], unreadable: [] }
   assert.deepEqual(await findSignatures(location, slotsIn(temporaryFolder())), nothing)
   assert.throws(() => slotsIn('/nowhere'), { code: 'configuration' })
+  const loop = join(temporaryFolder(), 'loop')
+  symlinkSync('loop', loop)
+  for (const slots of [slotsIn, slotsInBundle])
+    assert.throws(() => slots(loop), { code: 'configuration', message: /loop cannot be read: ELOOP/ })
 })
 
 test('what clients know no form of fails them, and a signature that is only wrong does not', async () => {
