@@ -39,6 +39,16 @@ export function printJson(document: unknown): void {
   print(JSON.stringify(document, null, 2))
 }
 
+/**
+ * To standard output; returns when they were taken.
+ * @throws errors of the file system, EPIPE among them
+ */
+export function printOctets(octets: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(octets, (error) => (error ? reject(error) : resolve()))
+  })
+}
+
 /** To standard error: progress and explanations that are not the answer. */
 export function note(text: string): void {
   process.stderr.write(`${text}\n`)

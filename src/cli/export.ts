@@ -11,7 +11,7 @@ import { printable } from '../printable.ts'
 import { parseRepository } from '../reference/repository.ts'
 import { Refusal } from '../refusal.ts'
 import type { Storage } from '../storage/storage.ts'
-import { type Cli, note, print } from './cli.ts'
+import { type Cli, note, print, printOctets } from './cli.ts'
 import { type ExitCode, exit } from './exit.ts'
 import type { DigestOptions } from './image.ts'
 import { subjectsOf } from './image-list.ts'
@@ -190,10 +190,7 @@ async function write(output: string, content: AsyncIterable<Uint8Array>): Promis
       // Anything else is of what is written.
       throw error.syscall === undefined ? error : unwritable(`${output} cannot be written`, error)
     })
-  for await (const piece of content)
-    await new Promise<void>((resolve, reject) => {
-      process.stdout.write(piece, (error) => (error ? reject(error) : resolve()))
-    })
+  for await (const piece of content) await printOctets(piece)
 }
 
 function tell({ digests, signatures, warnings }: Written, options: ExportOptions): void {

@@ -4,7 +4,7 @@ import type { Digest } from '../reference/digest.ts'
 import { formatReference, type ImageReference, parseReference } from '../reference/reference.ts'
 import { type Location, requireStorable } from '../reference/tree-path.ts'
 import { Refusal } from '../refusal.ts'
-import { type Cli, explain, note, print, printJson } from './cli.ts'
+import { type Cli, explain, note, print, printJson, printOctets } from './cli.ts'
 import { type ExitCode, exit } from './exit.ts'
 import { type DigestOptions, digestOf, identityOf, manifestsOf, onImage } from './image.ts'
 import { tell, upload } from './push.ts'
@@ -144,7 +144,7 @@ async function signEach(
 
 async function write(output: string | undefined, signature: Uint8Array): Promise<string | null> {
   if (output === undefined) return null
-  if (output === '-') process.stdout.write(signature)
+  if (output === '-') await printOctets(signature)
   else await writeNew(output, signature)
   return output === '-' ? null : output
 }

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { digestOf, entryOf, imageManifest, indexOf, writeLayout } from '../manifests/layout.ts'
 import { exampleDigest, exampleReference, newBlob } from '../signing.ts'
 import { temporaryFolder } from '../temporary.ts'
 import { answering } from './answering.ts'
-import { lookaside } from './run.ts'
+import { lookaside, program } from './run.ts'
 
 const folder = temporaryFolder()
 const token = `lks_${'0'.repeat(8)}_${'a'.repeat(43)}`
@@ -127,3 +129,15 @@ function signWithShortFiles(args: string[]) {
     encoding: 'utf8',
   })
 }
+
+test('a signature that nobody takes from standard output is kept', async () => {
+  const cwd = temporaryFolder()
+  const args = ['sign', exampleReference, '--signer-command', signer, '--digest', digest, '--output', '-']
+  const child = spawn(process.execPath, [program, ...args], { cwd })
+  child.stdout.destroy()
+  const said = text(child.stderr)
+  assert.deepEqual(await once(child, 'close'), [3, null])
+  const [kept = '?'] = readdirSync(cwd)
+  assert.match(await said, new RegExp(`^lookaside: the signature is in ${kept}; upload it with push\\n`))
+  assert.deepEqual(readFileSync(join(cwd, kept)), readFileSync(join(signatures, digest.slice(7))))
+})
