@@ -114,7 +114,7 @@ function untilStopped(): Promise<void> {
   })
 }
 
-/** A worker that could not start is given this long before the next one tries. */
+/** Where a worker could not start, the next one tries after this long. */
 const restartMilliseconds = 1000
 
 /** Keeps that many processes serving the one address; they share nothing but the data folder. */
@@ -133,22 +133,43 @@ async function superviseWorkers(count: number, log: Logger): Promise<ExitCode> {
     for (const worker of workers()) worker?.process.kill('SIGTERM')
     if (!workers().length) end()
   }
-  cluster.on('exit', (worker, workerCode, signal) => {
+  /** Of one that ended, or never was. Where the first cannot even start, none can. */
+  const lost = (failure: ExitCode, again: () => void) => {
     if (stopping) {
       if (!workers().length) end()
     } else if (started.size === 0) {
-      // Where the first cannot even start, none can.
-      code = workerCode === exit.usage ? exit.usage : exit.failure
+      code = failure
       stop()
-    } else {
+    } else again()
+  }
+  const fork = () => {
+    if (stopping) return
+    try {
+      const worker = cluster.fork()
+      worker.on('error', (err) => {
+        // Also of a message that one which is ending does not take: its end is told by itself.
+        if (worker.process.pid !== undefined) return
+        delete cluster.workers?.[worker.id]
+        notStarted(err)
+      })
+    } catch (err) {
+      notStarted(err)
+    }
+  }
+  const notStarted = (err: unknown) => {
+    log.error({ err }, 'a worker cannot be started')
+    lost(exit.failure, () => setTimeout(fork, restartMilliseconds))
+  }
+  cluster.on('exit', (worker, workerCode, signal) =>
+    lost(workerCode === exit.usage ? exit.usage : exit.failure, () => {
       log.error(
         { code: workerCode, signal, pid: worker.process.pid },
         'a worker died; another takes its place',
       )
-      setTimeout(() => stopping || cluster.fork(), started.has(worker.id) ? 0 : restartMilliseconds)
-    }
-  })
-  for (let index = 0; index < count; index++) cluster.fork()
+      setTimeout(fork, started.has(worker.id) ? 0 : restartMilliseconds)
+    }),
+  )
+  for (let index = 0; index < count; index++) fork()
   void untilStopped().then(stop)
   await ended
   return code

@@ -35,7 +35,8 @@ export function handOnQuestions(count: number): void {
     })
 
   cluster.on('fork', (worker) => {
-    seats[seats.indexOf(null)] = worker
+    // One that could not be started never ends, and would keep its seat.
+    if (worker.process.pid !== undefined) seats[seats.indexOf(null)] = worker
   })
   cluster.on('listening', (worker) => void isListening.add(worker))
   cluster.on('exit', (worker) => {

@@ -8,7 +8,9 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { connect, createServer } from 'node:net'
@@ -75,6 +77,38 @@ test('a worker that dies is replaced, and nobody notices', async () => {
   while (!died()) await once(server.process.stdout as any, 'data')
   assert.equal((await ask(server, 'GET', '/api/v1/signatures')).json().signatures.length, 1)
   assert.equal(await server.end('SIGTERM'), 0)
+})
+
+/** Where Node starts others, it looks for itself at `path`. */
+const nodeAt = (path: string) => ({
+  NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(`process.execPath = ${JSON.stringify(path)}`)}`,
+})
+
+test('a worker that cannot be started, as while Node is replaced, is tried again, and those that serve go on', async () => {
+  const data = temporaryFolder()
+  const node = join(temporaryFolder(), 'node')
+  symlinkSync(process.execPath, node)
+  const server = await spawnServerIn(nodeAt(node), data, '--workers', '2')
+  const bound = () => server.log.filter(({ msg }) => String(msg).startsWith('bound to'))
+  await eventually(() => bound().length === 2)
+  rmSync(node)
+  process.kill(bound()[0]?.pid as number, 'SIGKILL')
+  const attempts = () => server.log.filter(({ msg }) => msg === 'a worker cannot be started').length
+  await eventually(() => attempts() >= 2 || server.process.exitCode !== null)
+  assert.equal((await ask(server, 'GET', '/healthz')).status, 200)
+  symlinkSync(process.execPath, node)
+  await eventually(() => bound().length === 3)
+  // Those that were none are not counted among them.
+  await eventually(async () => {
+    const metrics = (await ask(server, 'GET', '/metrics')).body.toString()
+    return [1, 2].every((worker) => metrics.includes(`\nlookaside_worker_up{worker="${worker}"} 1\n`))
+  })
+  assert.equal(await server.end('SIGTERM'), 0)
+})
+
+test('where no worker can be started, it ends with 3', async () => {
+  const start = spawnServerIn(nodeAt('/nowhere/node'), temporaryFolder(), '--workers', '2')
+  await assert.rejects(start, /ended with 3 /)
 })
 
 test('a log that cannot be written stops neither the server nor its end', async () => {
