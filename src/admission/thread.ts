@@ -8,6 +8,7 @@ import { inTurns } from '../turns.ts'
 import type { AdmissionRules, Admit, Admitted, Upload } from './admit.ts'
 import type { GateAnswer, GateQuestion, Gates } from './gates.ts'
 import { measurePace } from './pace.ts'
+import { oneByOne } from './questions.ts'
 import { fairQueue } from './queue.ts'
 import type { Withdrawals } from './withdraw.ts'
 
@@ -119,7 +120,7 @@ interface WaitingUpload extends Asker {
 /**
  * Starts the admission thread. Uploads wait for it in a queue in which principals take turns; what the queue cannot hold
  * is refused as `busy`. Should the thread die of a fault, what it had under way is refused as `busy`, `onCrash` hears of
- * it, and the next upload finds a new thread.
+ * it, and the next upload finds a new thread. While none can be made, all is refused as `busy`.
  */
 export function startAdmission(
   data: AdmissionThreadData,
@@ -138,6 +139,8 @@ export function startAdmission(
   let idle: (() => void) | null = null
   let closing = false
   let restart: NodeJS.Timeout | undefined
+  /** Until `restart`, no thread can be made. */
+  let barred = false
   let pumping = false
 
   const settle = (number: number) => {
@@ -156,35 +159,54 @@ export function startAdmission(
     else asker.reject(new Error(`Admission failed: ${answer.failed}`))
   }
 
-  const start = (): Worker => {
-    const thread = new Worker(new URL(`./worker${extname(import.meta.filename)}`, import.meta.url), {
-      workerData: data,
-    })
-    exited = new Promise((resolve) => thread.once('exit', () => resolve()))
-    thread.on('message', (message: AdmissionAnswer[] | AdmissionNews) => {
-      if ('news' in message) return onNews(message)
-      const before = uploads
-      for (const answer of message) {
-        const asker = settle(answer.number)
-        if (asker) inTurn(() => tell(asker, answer))
-      }
-      if (before > uploads) pace.answered(before - uploads)
-      pump()
-    })
-    thread.on('error', (error) => {
-      worker = null
-      // Nobody need ask for something, for verdicts to follow their keys again.
-      if (!closing) restart = setTimeout(() => (worker ??= start()), restartMilliseconds).unref()
-      onCrash(error as Error)
-      for (const number of [...underWay.keys()])
-        settle(number)?.reject(new Refusal('busy', 'It was interrupted; try again', { cause: error }))
-      pump()
-    })
-    return thread
+  const start = () => {
+    barred = false
+    if (worker) return
+    try {
+      const file = new URL(`./worker${extname(import.meta.filename)}`, import.meta.url)
+      const thread = new Worker(file, { workerData: data })
+      exited = new Promise((resolve) => thread.once('exit', () => resolve()))
+      thread.on('message', hear)
+      thread.on('error', (error) => {
+        lost(error as Error)
+        pump()
+      })
+      worker = thread
+    } catch (error) {
+      // As where the process may have no more threads.
+      barred = true
+      lost(error as Error)
+    }
+  }
+
+  const hear = (message: AdmissionAnswer[] | AdmissionNews) => {
+    if ('news' in message) return onNews(message)
+    const before = uploads
+    for (const answer of message) {
+      const asker = settle(answer.number)
+      if (asker) inTurn(() => tell(asker, answer))
+    }
+    if (before > uploads) pace.answered(before - uploads)
+    pump()
+  }
+
+  const lost = (error: Error) => {
+    worker = null
+    clearTimeout(restart)
+    // Nobody need ask for something, for verdicts to follow their keys again.
+    if (!closing) restart = setTimeout(start, restartMilliseconds).unref()
+    onCrash(error)
+    interrupt(error)
+  }
+
+  const interrupt = (cause?: Error) => {
+    for (const number of [...underWay.keys()])
+      settle(number)?.reject(new Refusal('busy', 'It was interrupted; try again', { cause }))
   }
 
   const post = (requests: (AdmissionWork & { number: number })[]) => {
-    worker ??= start()
+    if (!barred) start()
+    if (!worker) return interrupt()
     // Moved and not copied: what is left behind is memory until V8 looks.
     const moved = requests.flatMap((request) =>
       request.kind === 'admit' ? [request.upload.bytes.buffer as ArrayBuffer] : [],
@@ -207,6 +229,8 @@ export function startAdmission(
       requests.push({ kind: 'admit', upload: waiting.upload, number })
     }
     if (requests.length) post(requests)
+    // Without a thread those were refused: so is what waits behind them.
+    if (!worker && queue.size) return pump()
     if (underWay.size === 0) idle?.()
   }
 
@@ -235,8 +259,8 @@ export function startAdmission(
       post([{ ...work, number }])
     })
 
-  const questions = oneByOne(maxQuestions)
-  worker = start()
+  const questions = oneByOne()
+  start()
 
   return {
     admit,
@@ -272,22 +296,4 @@ function refusalOf({ code, detail, about }: Pick<Refusal, 'code' | 'about'> & { 
 function tooMuch(seconds: number): Refusal {
   const when = seconds === 1 ? 'a second' : `${seconds} seconds`
   return new Refusal('busy', `Too much is waiting; try again in ${when}`, { retrySeconds: seconds })
-}
-
-/** Anybody may ask, and each answer takes its time: an upload waits for one of them at most. */
-const maxQuestions = 32
-
-/** Runs one job at a time; what would make more than `max` wait is refused as `busy`. */
-function oneByOne(max: number) {
-  let waiting = 0
-  let last: Promise<unknown> = Promise.resolve()
-  return {
-    add<Result>(job: () => Promise<Result>): Promise<Result> {
-      if (waiting >= max) throw new Refusal('busy', 'Too many questions are waiting; ask again in a second')
-      waiting++
-      const result = last.then(job)
-      last = result.catch(() => {}).finally(() => waiting--)
-      return result
-    },
-  }
 }

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
 
-/** A thread that another takes the place of, should it die of a fault. */
+/** A thread that another takes the place of, should it die of a fault; also where none can be made for a while. */
 export interface LastingThread {
   /** What is said between the end of one and the start of the next is lost. */
   post(message: unknown): void
@@ -17,25 +17,32 @@ export function startLastingThread<Message>(
   { onMessage, onCrash }: { onMessage(message: Message): void; onCrash(error: Error): void },
 ): LastingThread {
   let closing = false
+  let worker: Worker | null = null
   let exited = Promise.resolve()
-  const start = (): Worker => {
-    const thread = new Worker(file, { workerData })
-    exited = new Promise((resolve) => thread.once('exit', () => resolve()))
-    thread.on('message', onMessage)
-    thread.on('error', (error) => {
-      onCrash(error as Error)
-      setTimeout(() => {
-        if (!closing) worker = start()
-      }, restartMilliseconds).unref()
-    })
-    return thread
+  const start = () => {
+    if (closing) return
+    try {
+      const thread = new Worker(file, { workerData })
+      exited = new Promise((resolve) => thread.once('exit', () => resolve()))
+      thread.on('message', onMessage)
+      thread.on('error', crashed)
+      worker = thread
+    } catch (error) {
+      // As where the process may have no more threads.
+      crashed(error as Error)
+    }
   }
-  let worker = start()
+  const crashed = (error: Error) => {
+    worker = null
+    onCrash(error)
+    setTimeout(start, restartMilliseconds).unref()
+  }
+  start()
   return {
-    post: (message) => worker.postMessage(message),
+    post: (message) => worker?.postMessage(message),
     async close() {
       closing = true
-      worker.postMessage('stop')
+      worker?.postMessage('stop')
       await exited
     },
   }

@@ -2,27 +2,33 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import Database from 'better-sqlite3'
-import { type AdmissionLimits, startAdmission } from '../../src/admission/thread.ts'
+import { type AdmissionLimits, type AdmissionThreadData, startAdmission } from '../../src/admission/thread.ts'
 import { parseDigest } from '../../src/reference/digest.ts'
 import type { Refusal } from '../../src/refusal.ts'
 import { commandLine } from '../../src/storage/audit.ts'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
+import { eventually } from '../eventually.ts'
 import { newBlob } from '../signing.ts'
 import { temporaryFolder } from '../temporary.ts'
 
 /** An admission thread on a database of its own, which other programs can keep from committing. */
-async function open(limits: AdmissionLimits) {
+async function open(
+  limits: AdmissionLimits,
+  { also = {}, onCrash = assert.fail }: { also?: object; onCrash?: (error: Error) => void } = {},
+) {
   const ends: (() => Promise<void> | void)[] = []
   const dataFolder = temporaryFolder(async () => {
     for (const end of ends.reverse()) await end()
   })
   const storage = openSqlite({ dataFolder })
   ends.push(storage.close)
-  const thread = startAdmission(
-    { dataFolder, rules: { digestViews: [], sigstoreJson: false }, trust: { gates: {} }, graceSeconds: 300 },
-    { onCrash: (error) => assert.fail(error), onNews: () => {} },
-    limits,
-  )
+  const data: AdmissionThreadData = {
+    dataFolder,
+    rules: { digestViews: [], sigstoreJson: false },
+    trust: { gates: {} },
+    graceSeconds: 300,
+  }
+  const thread = startAdmission(Object.assign(also, data), { onCrash, onNews: () => {} }, limits)
   ends.push(thread.close)
   const other = new Database(join(dataFolder, 'lookaside.db'))
   ends.push(() => void other.close())
@@ -38,8 +44,13 @@ async function open(limits: AdmissionLimits) {
       digest: null,
     })
   }
-  await upload('first')
-  return { storage, upload, lock: () => other.exec('BEGIN IMMEDIATE'), unlock: () => other.exec('COMMIT') }
+  return {
+    storage,
+    thread,
+    upload,
+    lock: () => other.exec('BEGIN IMMEDIATE'),
+    unlock: () => other.exec('COMMIT'),
+  }
 }
 
 const isBusy = (error: Refusal) => {
@@ -54,6 +65,7 @@ test('who has many uploads waiting does not keep another one from his', async ()
     waiting: { jobs: 1000, bytes: 1e9 },
     underWay: { jobs: underWay, bytes: 1e9 },
   })
+  await upload('first')
   const { seq } = await storage.head()
   lock()
   const many = Array.from({ length: 200 }, () => upload('many'))
@@ -68,6 +80,7 @@ test('what the queue cannot hold is refused as busy, with a time, and who has li
     waiting: { jobs: 10, bytes: 1e9 },
     underWay: { jobs: 4, bytes: 1e9 },
   })
+  await upload('first')
   const { seq } = await storage.head()
   lock()
   const many = Array.from({ length: 20 }, () => upload('many'))
@@ -85,4 +98,24 @@ test('what the queue cannot hold is refused as busy, with a time, and who has li
   )
   assert.equal((await storage.head()).seq, seq + 10)
   assert.equal((await upload('many')).outcome, 'added')
+})
+
+test('while no thread can be made all is refused as busy, and one is tried until it is there', async () => {
+  // What cannot be given to a thread: its constructor throws, as where the process may have no more of them.
+  const also: { kept?: () => void } = { kept() {} }
+  const crashes: Error[] = []
+  const limits = { waiting: { jobs: 100, bytes: 1e9 }, underWay: { jobs: 2, bytes: 1e9 } }
+  const { thread, upload } = await open(limits, { also, onCrash: (error) => crashes.push(error) })
+  await eventually(() => crashes.length >= 2)
+  const uploads = Array.from({ length: 20 }, () => upload('many'))
+  const orders = Array.from({ length: 500 }, () => thread.probe())
+  for (const end of await Promise.allSettled([...uploads, ...orders, thread.record([])]))
+    assert.equal(end.status === 'rejected' && end.reason.code, 'busy')
+  assert.deepEqual(thread.depth(), { waiting: 0, underWay: 0 })
+  assert.ok(crashes.length < 100, `one is tried once a second, and not for each: ${crashes.length}`)
+  delete also.kept
+  await eventually(async () => {
+    const { outcome } = await upload('one').catch(() => ({ outcome: null }))
+    return outcome === 'added'
+  })
 })
