@@ -64,10 +64,22 @@ export async function runMirror(
   context: MirrorContext,
   options: MirrorOptions,
 ): Promise<MirrorStatus> {
+  const lease = await takeLease(context.storage, sourceName(mirror), options)
+  if (!lease) return newStatus(mirror.from, mirror.prefix)
+  try {
+    return await runAlone(mirror, context, options)
+  } finally {
+    lease.release()
+  }
+}
+
+async function runAlone(
+  mirror: MirrorConfig,
+  context: MirrorContext,
+  options: MirrorOptions,
+): Promise<MirrorStatus> {
   const { storage, rules, keyring, graceSeconds, userAgent, clock = Date.now } = context
   const source = sourceName(mirror)
-  const lease = await takeLease(storage, source, options)
-  if (!lease) return newStatus(mirror.from, mirror.prefix)
   const status = statusKeeper(storage, source, await statusAtStart(storage, mirror))
   const trail = newTrail({ write: storage.record, clock })
   let stop = () => {}
@@ -91,7 +103,6 @@ export async function runMirror(
     stop()
     await trail.close()
     await status.close()
-    lease.release()
   }
 }
 

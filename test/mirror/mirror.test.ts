@@ -2,13 +2,15 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { mirrorContext } from '../../src/app/admission.ts'
+import { runMirror } from '../../src/mirror/mirror.ts'
 import { newStatus } from '../../src/mirror/status.ts'
 import type { Repository } from '../../src/reference/repository.ts'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import { lookaside } from '../cli/run.ts'
 import { eventually } from '../eventually.ts'
 import { freePort } from '../free-port.ts'
-import { ask, testServer } from '../server.ts'
+import { ask, testConfig, testServer } from '../server.ts'
 import { exampleDigest } from '../signing.ts'
 import { temporaryFolder } from '../temporary.ts'
 import { mirrorsOf, servedBy, serverAt, uploadTo, withdrawFrom } from './servers.ts'
@@ -127,6 +129,21 @@ test('a mirror whose policy cannot be used does not start, and runs once it can'
   assert.match(broken?.lastError ?? '', /broken\.json/)
   writeFileSync(policy, readFileSync(alice.policy))
   await eventually(async () => (await servedBy(server)).length === 2)
+})
+
+test('a mirror that could not start holds up no later attempt of the same process', async () => {
+  const source = await testServer()
+  await uploadTo(source, alice.sign('one'))
+  const dataFolder = temporaryFolder(() => storage.close())
+  const storage = openSqlite({ dataFolder })
+  const context = await mirrorContext(storage, testConfig(dataFolder))
+  const { signal } = new AbortController()
+  const run = () => runMirror(mirrorOf(source.origin, alice), context, { follow: false, signal })
+  await storage.setSourceStatus('mirror:elsewhere', 'damaged')
+  await assert.rejects(run(), SyntaxError)
+  await storage.setSourceStatus('mirror:elsewhere', JSON.stringify(newStatus('elsewhere', '')))
+  const { state, added } = await run()
+  assert.deepEqual([state, added], ['current', 1])
 })
 
 test('the status of mirrors is measured, with no labels but those of the configuration', async () => {
