@@ -10,6 +10,7 @@ import { version } from '../cli/version.ts'
 import { servingProcesses } from '../cli/worker-questions.ts'
 import type { Config } from '../config/config.ts'
 import { originOf } from '../config/origin.ts'
+import { asFileTrouble } from '../durable/file-trouble.ts'
 import { v8GivesWay } from '../give-way.ts'
 import { buildServer } from '../http/server.ts'
 import { certificateClients } from '../identity/clients.ts'
@@ -28,7 +29,7 @@ import { registryOptions, upstreamOf, warnOfRegistry } from './registry.ts'
 
 /**
  * Starts one serving process on a data folder; others may serve the same one.
- * @throws Refusal configuration, data-folder; errors of the network
+ * @throws Refusal configuration, data-folder, disk-full; errors of the network
  */
 export async function startServer(config: Config, log: Logger): Promise<RunningServer> {
   v8GivesWay()
@@ -141,7 +142,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     return { origin, ca: certificates?.ca ?? null, close }
   } catch (error) {
     await close()
-    throw asDamaged(join(dataFolder, 'lookaside.db'), error) ?? error
+    throw asDamaged(join(dataFolder, 'lookaside.db'), error) ?? asFileTrouble(dataFolder, error) ?? error
   }
 }
 
