@@ -1,14 +1,13 @@
-import { readFile } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import { type UpstreamRegistry, upstreamRegistry } from '../bridge/registry.ts'
 import type { Config } from '../config/config.ts'
 import type { LookasideServerOptions } from '../http/server.ts'
+import { readCaFile } from '../net/ca-file.ts'
 
-export async function upstreamOf({
-  registry: { upstream, ca, anonymous },
-}: Config): Promise<UpstreamRegistry | null> {
+/** @throws Refusal configuration */
+export function upstreamOf({ registry: { upstream, ca, anonymous } }: Config): UpstreamRegistry | null {
   if (upstream === undefined) return null
-  return upstreamRegistry({ upstream, ca: ca === undefined ? [] : [await readFile(ca, 'utf8')], anonymous })
+  return upstreamRegistry({ upstream, ca: ca === undefined ? [] : [readCaFile(ca)], anonymous })
 }
 
 /** What clients would find out: the registry may come up after this server, so that it is no reason not to start. */

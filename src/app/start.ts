@@ -16,6 +16,7 @@ import { buildServer } from '../http/server.ts'
 import { certificateClients } from '../identity/clients.ts'
 import { type Issuers, oidcIssuers } from '../identity/issuers.ts'
 import { startMirrors } from '../mirror/thread.ts'
+import { readCaFile } from '../net/ca-file.ts'
 import { asDamaged } from '../storage/sqlite/connection.ts'
 import { openSqlite } from '../storage/sqlite/sqlite.ts'
 import { type NamedTree, treeLags } from '../tree/lag.ts'
@@ -88,13 +89,13 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const certificates = await certificatesOf(config, storage, log)
     if (certificates) opened.push(certificates.stop)
 
-    const upstream = await upstreamOf(config)
+    const upstream = upstreamOf(config)
     if (upstream) {
       opened.push(upstream.close)
       void warnOfRegistry(upstream, config, log)
     }
 
-    const issuers = await issuersOf(config)
+    const issuers = issuersOf(config)
     opened.push(issuers.close)
 
     let origin = ''
@@ -154,11 +155,12 @@ function treesOf({ tree, publish, data }: Config): NamedTree[] {
   ]
 }
 
-async function issuersOf({ oidc }: Config): Promise<Issuers> {
-  const settings = oidc.map(async ({ ca, ...issuer }) => {
-    return { ...issuer, ca: ca === undefined ? [] : [await readFile(ca, 'utf8')] }
-  })
-  return oidcIssuers(await Promise.all(settings), Date.now)
+function issuersOf({ oidc }: Config): Issuers {
+  const settings = oidc.map(({ ca, ...issuer }) => ({
+    ...issuer,
+    ca: ca === undefined ? [] : [readCaFile(ca)],
+  }))
+  return oidcIssuers(settings, Date.now)
 }
 
 /** The tree is to follow at once. */

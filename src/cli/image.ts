@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import { findManifests, type ImageManifests, type Source } from '../manifests/instances.ts'
+import { readCaFile } from '../net/ca-file.ts'
 import { type Digest, parseDigest } from '../reference/digest.ts'
 import type { ImageReference } from '../reference/reference.ts'
 import { Refusal } from '../refusal.ts'
-import { readCaFile } from './ca-file.ts'
 import { version } from './version.ts'
 
 /** Ways to say which manifest is meant. */

@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { isJwt, parseToken } from '../access/token.ts'
+import { readCaFile } from '../net/ca-file.ts'
 import { isLoopback } from '../net/outgoing.ts'
+import { readTokenFile, tokenIn } from '../net/token-file.ts'
 import { printable } from '../printable.ts'
 import { Refusal } from '../refusal.ts'
-import { readCaFile } from './ca-file.ts'
 
 /** The options of commands that talk to a server. */
 export interface ServerOptions {
@@ -84,23 +83,8 @@ export function parseServerUrl(text: string): string {
   return url.href.replace(/\/+$/, '')
 }
 
-/** What does not look like a token is neither sent nor shown: it may be another secret. */
 function readToken(env: NodeJS.ProcessEnv, file: string | undefined): string | null {
-  const text = (file === undefined ? (env.LOOKASIDE_TOKEN ?? '') : readTokenFile(file)).trim()
-  if (text === '' && file === undefined) return null
-  if (parseToken(text) || isJwt(text)) return text
-  throw new Refusal(
-    'configuration',
-    `${file ?? 'LOOKASIDE_TOKEN'} does not hold a token (lks_…, or a JWT of an issuer) and nothing else`,
-  )
-}
-
-function readTokenFile(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (cause) {
-    throw new Refusal('configuration', `The token file cannot be read: ${(cause as Error).message}`, {
-      cause,
-    })
-  }
+  if (file !== undefined) return readTokenFile(file)
+  const text = env.LOOKASIDE_TOKEN ?? ''
+  return text.trim() === '' ? null : tokenIn(text, 'LOOKASIDE_TOKEN')
 }

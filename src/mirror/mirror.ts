@@ -1,7 +1,8 @@
-import { readFile } from 'node:fs/promises'
 import { type AdmissionRules, admission } from '../admission/admit.ts'
 import { newTrail } from '../admission/trail.ts'
 import type { MirrorConfig } from '../config/config.ts'
+import { readCaFile } from '../net/ca-file.ts'
+import { readTokenFile } from '../net/token-file.ts'
 import type { Keyring } from '../openpgp/keyring.ts'
 import { Refusal } from '../refusal.ts'
 import type { Lease, Storage } from '../storage/storage.ts'
@@ -159,8 +160,8 @@ async function copyOnce(target: Destination, run: Run): Promise<void> {
   const { follow, signal } = options
   const connection = newFetch({
     from,
-    ca: ca === undefined ? [] : [await readFile(ca, 'utf8')],
-    token: tokenFile === undefined ? null : (await readFile(tokenFile, 'utf8')).trim(),
+    ca: ca === undefined ? [] : [readCaFile(ca)],
+    token: tokenFile === undefined ? null : readTokenFile(tokenFile),
     userAgent,
   })
   const fetch: Fetch = async (path, request) => {

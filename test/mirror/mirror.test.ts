@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { getCACertificates } from 'node:tls'
 import { mirrorContext } from '../../src/app/admission.ts'
 import { runMirror } from '../../src/mirror/mirror.ts'
 import { newStatus } from '../../src/mirror/status.ts'
@@ -144,6 +145,38 @@ test('a mirror that could not start holds up no later attempt of the same proces
   await storage.setSourceStatus('mirror:elsewhere', JSON.stringify(newStatus('elsewhere', '')))
   const { state, added } = await run()
   assert.deepEqual([state, added], ['current', 1])
+})
+
+test('a mirror tells which of its files holds no CA or no token, and reads them again', async () => {
+  const source = await testServer()
+  await uploadTo(source, alice.sign('one'))
+  const [ca, tokenFile] = [join(folder, 'empty.crt'), join(folder, 'two-tokens')]
+  const token = await source.token('read:**')
+  writeFileSync(ca, 'garbage')
+  writeFileSync(tokenFile, `${token}\n${token}\n`)
+  const server = await testServer({
+    mirrors: [
+      mirrorOf(source.origin, alice, { prefix: 'ca' as Repository, ca }),
+      mirrorOf(source.origin, alice, { prefix: 'token' as Repository, tokenFile }),
+    ],
+  })
+  const troubles = async () => (await mirrorsOf(server)).map(({ state, lastError }) => [state, lastError])
+  const expected = [
+    ['failing', `${ca} holds no certificate in PEM`],
+    ['failing', `${tokenFile} does not hold a token (lks_…, or a JWT of an issuer) and nothing else`],
+  ]
+  await eventually(async () => JSON.stringify(await troubles()) === JSON.stringify(expected))
+  writeFileSync(ca, getCACertificates('bundled')[0] ?? '')
+  writeFileSync(tokenFile, `${token}\n`)
+  await eventually(async () => (await servedBy(server)).length === 2)
+
+  writeFileSync(tokenFile, '')
+  const data = temporaryFolder()
+  const from = `${source.origin}/signatures`
+  const args = ['mirror', '--data', data, '--from', from, '--policy', alice.policy, '--token-file', tokenFile]
+  const { code, stderr } = await lookaside(args)
+  assert.equal(code, 2)
+  assert.match(stderr, /two-tokens does not hold a token/)
 })
 
 test('the status of mirrors is measured, with no labels but those of the configuration', async () => {
