@@ -2,7 +2,7 @@ import { type AdmissionRules, admission } from '../admission/admit.ts'
 import { newTrail } from '../admission/trail.ts'
 import type { MirrorConfig } from '../config/config.ts'
 import { readCaFile } from '../net/ca-file.ts'
-import { readTokenFile } from '../net/token-file.ts'
+import { readBearerFile } from '../net/token-file.ts'
 import type { Keyring } from '../openpgp/keyring.ts'
 import { Refusal } from '../refusal.ts'
 import type { Lease, Storage } from '../storage/storage.ts'
@@ -161,7 +161,7 @@ async function copyOnce(target: Destination, run: Run): Promise<void> {
   const connection = newFetch({
     from,
     ca: ca === undefined ? [] : [readCaFile(ca)],
-    token: tokenFile === undefined ? null : readTokenFile(tokenFile),
+    token: tokenFile === undefined ? null : readBearerFile(tokenFile),
     userAgent,
   })
   const fetch: Fetch = async (path, request) => {

@@ -4,15 +4,7 @@ import { Refusal } from '../refusal.ts'
 
 /** @throws Refusal configuration */
 export function readTokenFile(file: string): string {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (cause) {
-    throw new Refusal('configuration', `The token file cannot be read: ${(cause as Error).message}`, {
-      cause,
-    })
-  }
-  return tokenIn(text, file)
+  return tokenIn(read(file), file)
 }
 
 /**
@@ -26,4 +18,24 @@ export function tokenIn(text: string, where: string): string {
     'configuration',
     `${where} does not hold a token (lks_…, or a JWT of an issuer) and nothing else`,
   )
+}
+
+/**
+ * For a server that may be of any kind (RFC 6750, section 2.1).
+ * @throws Refusal configuration
+ */
+export function readBearerFile(file: string): string {
+  const token = read(file).trim()
+  if (/^[\w.~+/-]+=*$/.test(token)) return token
+  throw new Refusal('configuration', `${file} does not hold a token and nothing else`)
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new Refusal('configuration', `The token file cannot be read: ${(cause as Error).message}`, {
+      cause,
+    })
+  }
 }
