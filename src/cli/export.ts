@@ -176,21 +176,27 @@ async function writeOther(
   subjects: readonly Subject[] | null,
   { layout, base, output }: ExportOptions,
 ): Promise<Written> {
-  if (layout === 'repository') return writeRepositories(storage, subjects, output)
-  if (layout === 'digest')
-    return writeDigests(storage, subjects, { folder: output, base: base ? parseRepository(base) : '' })
+  if (layout === 'repository')
+    return writeRepositories(storage, subjects, output).catch(cannotBeWritten(output))
+  if (layout === 'digest') {
+    const folder = { folder: output, base: base ? parseRepository(base) : '' } as const
+    return writeDigests(storage, subjects, folder).catch(cannotBeWritten(output))
+  }
   const written: Written = { digests: 0, signatures: 0, warnings: [] }
   await write(output, configMaps(storage, subjects, written))
   return written
 }
 
 async function write(output: string, content: AsyncIterable<Uint8Array>): Promise<void> {
-  if (output !== '-')
-    return replaceFile(output, content, 0o644).catch((error: NodeJS.ErrnoException) => {
-      // Anything else is of what is written.
-      throw error.syscall === undefined ? error : unwritable(`${output} cannot be written`, error)
-    })
+  if (output !== '-') return replaceFile(output, content, 0o644).catch(cannotBeWritten(output))
   for await (const piece of content) await printOctets(piece)
+}
+
+function cannotBeWritten(output: string) {
+  return (error: NodeJS.ErrnoException): never => {
+    // Anything else is of what is written.
+    throw error.syscall === undefined ? error : unwritable(`${output} cannot be written`, error)
+  }
 }
 
 function tell({ digests, signatures, warnings }: Written, options: ExportOptions): void {

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import type { Admit } from '../admission/admit.ts'
 import { adoptForeignTree } from '../admission/adopt.ts'
+import { asFileTrouble } from '../durable/file-trouble.ts'
 import { printable } from '../printable.ts'
 import type { Storage } from '../storage/storage.ts'
 import { type FsckReport, fsck } from '../tree/fsck.ts'
@@ -48,6 +49,8 @@ export function fsckCommand(cli: Cli, ends: (code: ExitCode) => void): Command {
             'Nothing is repaired by a database that is damaged itself: docs/recovery.md says what to do with it',
           )
         ends(report.repaired === report.damaged ? exit.done : exit.no)
+      } catch (error) {
+        throw asFileTrouble(config.data, error) ?? error
       } finally {
         progress.stop()
         await storage.close()

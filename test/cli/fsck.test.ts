@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import { exampleDigest, newBlob } from '../signing.ts'
 import { temporaryFolder } from '../temporary.ts'
 import { lookaside } from './run.ts'
@@ -49,4 +50,13 @@ test('fsck looks at the tree and at each published directory, and repairs them',
   )
   for (const root of [join(data, 'tree'), one, two])
     assert.deepEqual(readFileSync(join(root, path)), readFileSync(blob))
+})
+
+test('a file of the tree that cannot be read is named, where nothing can be compared without it', async () => {
+  const data = temporaryFolder()
+  await openSqlite({ dataFolder: data }).close()
+  mkdirSync(join(data, 'tree/.position'), { recursive: true })
+  const { code, stderr } = await lookaside(['fsck', '--data', data, '--repair'])
+  assert.equal(code, 2)
+  assert.match(stderr, /^lookaside: data-folder: The data folder .* cannot be used: EISDIR/)
 })

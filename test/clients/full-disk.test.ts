@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import { exampleDigest, exampleReference, newBlob } from '../signing.ts'
 import { startLookaside } from './lookaside.ts'
 import { run, workFolder } from './program.ts'
@@ -50,6 +51,8 @@ test('on a full disk uploads are answered 507, reads go on, a restart too, and n
   assert.equal(readdirSync(tree).length, added + 1)
 })
 
+const program = join(import.meta.dirname, '../../src/lookaside.js')
+
 test('a signature that a full disk has no room for is refused, and is written once there is', async () => {
   const small = await mountSmallDisk(join(folder, 'small'), '64k')
   const digest = exampleDigest('b')
@@ -58,7 +61,6 @@ test('a signature that a full disk has no room for is refused, and is written on
   const output = join(small, 'signature')
   const signer = ['--signer-command', `cat ${join(folder, 'made')}`]
   const args = ['sign', exampleReference, '--digest', digest, ...signer, '--output', output]
-  const program = join(import.meta.dirname, '../../src/lookaside.js')
   const sign = () => run(process.execPath, [program, ...args], { cwd: folder })
   const empty = await fillDisk(small)
   const refused = await sign()
@@ -67,4 +69,19 @@ test('a signature that a full disk has no room for is refused, and is written on
   await empty()
   assert.equal((await sign()).code, 0)
   assert.deepEqual(readFileSync(output), blob)
+})
+
+test('a folder that a full disk has no room for is refused by its name', async () => {
+  const small = await mountSmallDisk(join(folder, 'export'), '64k')
+  await fillDisk(small)
+  const data = join(folder, 'exported')
+  const blob = join(folder, 'blob')
+  writeFileSync(blob, newBlob())
+  await openSqlite({ dataFolder: data }).close()
+  const on = (...args: string[]) => run(process.execPath, [program, ...args, '--data', data])
+  assert.equal((await on('import', blob)).code, 0)
+  const output = join(small, 'signatures')
+  const { code, stderr } = await on('export', '--layout', 'repository', '--output', output)
+  assert.equal(code, 3)
+  assert.match(stderr, /^lookaside: disk-full: .*\/signatures cannot be written: ENOSPC/)
 })
