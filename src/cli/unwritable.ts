@@ -1,3 +1,4 @@
+import { isFull } from '../durable/file-trouble.ts'
 import { Refusal } from '../refusal.ts'
 
 /**
@@ -7,6 +8,5 @@ import { Refusal } from '../refusal.ts'
 export function unwritable(what: string, cause: unknown): Refusal {
   const { code, message } = cause as NodeJS.ErrnoException
   const reason = message.replace(/, [a-z]+(?: '.*)?$/s, '')
-  const isFull = code === 'ENOSPC' || code === 'EDQUOT'
-  return new Refusal(isFull ? 'disk-full' : 'configuration', `${what}: ${reason}`, { cause })
+  return new Refusal(isFull(code) ? 'disk-full' : 'configuration', `${what}: ${reason}`, { cause })
 }

@@ -3,6 +3,7 @@ import { open, rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import Database from 'better-sqlite3'
 import { publishFile } from '../../durable/durable.ts'
+import { isFull } from '../../durable/file-trouble.ts'
 import { Refusal } from '../../refusal.ts'
 import { chainStart } from '../chain.ts'
 import type { Position } from '../storage.ts'
@@ -151,7 +152,7 @@ function describe(db: Connection): Omit<BackedUp, 'bytes'> {
 export function asRefusal(error: unknown): unknown {
   const { code, message } = error as { code?: unknown; message: string }
   if (typeof code !== 'string') return error
-  if (code === 'SQLITE_FULL' || code === 'ENOSPC' || code === 'EDQUOT')
+  if (code === 'SQLITE_FULL' || isFull(code))
     return new Refusal('disk-full', `There is no room for the copy of the database: ${message}`, {
       cause: error,
     })
