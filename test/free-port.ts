@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { type AddressInfo, createServer } from 'node:net'
+import { createServer } from 'node:net'
 
 /** Below those that Linux gives to whoever asks for any (ip_local_port_range): nobody else gets one of these by chance. */
 const [lowest, highest] = [20_000, 32_000]
@@ -15,9 +15,8 @@ export async function freePort(): Promise<number> {
       if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
       continue
     }
-    const { port } = server.address() as AddressInfo
     server.close()
     await once(server, 'close')
-    return port
+    return wanted
   }
 }
