@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { request as httpRequest } from 'node:http'
 import { request as httpsRequest, type RequestOptions } from 'node:https'
@@ -5,10 +6,12 @@ import { pino } from 'pino'
 import type { Scope } from '../src/access/principal.ts'
 import { formatScope, parseScope } from '../src/access/principal.ts'
 import { mintToken, tokenRandomBytes } from '../src/access/token.ts'
+import { verdictLease } from '../src/admission/verdicts.ts'
 import { startServer } from '../src/app/start.ts'
 import type { RunningServer } from '../src/cli/serve.ts'
 import type { Config } from '../src/config/config.ts'
 import { openSqlite } from '../src/storage/sqlite/sqlite.ts'
+import type { KeyringKey } from '../src/storage/verdicts.ts'
 import { endBefore, temporaryFolder } from './temporary.ts'
 
 export interface TestServer extends RunningServer {
@@ -59,6 +62,18 @@ export async function testServer(overrides: Partial<Config> = {}): Promise<TestS
     port: Number(new URL(server.origin).port),
     token: (...scopes) => newToken(data, scopes.map(parseScope)),
   }
+}
+
+/** A data folder in which these keys vouch, and no others: a server there, whenever it starts, leaves its own out. */
+export async function folderWithKeys(keys: readonly KeyringKey[]): Promise<string> {
+  const data = temporaryFolder()
+  const storage = openSqlite({ dataFolder: data })
+  const lease = await storage.lease(verdictLease)
+  assert.ok(lease)
+  endBefore(data, () => lease.release())
+  await storage.setKeyring(keys)
+  await storage.close()
+  return data
 }
 
 export async function newToken(

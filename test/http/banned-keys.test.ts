@@ -1,24 +1,24 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
-import { ask, testServer } from '../server.ts'
+import { ask, folderWithKeys, testServer } from '../server.ts'
 import { exampleDigest, newBlob } from '../signing.ts'
 import { as, blobOf, idsOf, push, read, reason, upload, withdraw } from './withdrawing.ts'
 
 suite('a key', async () => {
-  const server = await testServer()
   const [stolen, good] = ['5D'.repeat(20), 'C0'.repeat(12) + '5D'.repeat(8)] as [string, string]
+  // The other key has the same key id, and is known here, so that it is not an invention of whoever has the stolen one.
+  const known = {
+    fingerprint: good,
+    keyId: good.slice(-16),
+    primaryFingerprint: good,
+    userId: null,
+    timeline: [],
+  }
+  const server = await testServer({ data: await folderWithKeys([known]) })
   const digests = [...'0123456789'].map((letter) => exampleDigest(letter))
   const count = 230
   for (let number = 0; number < count; number++)
     await upload(server, blobOf(stolen, number, { digest: digests[number % 10] as string }))
-  // Of another key with the same key id: known here, so that it is not an invention of whoever has the stolen one.
-  const storage = openSqlite({ dataFolder: server.data })
-  const keyId = good.slice(-16)
-  await storage.setKeyring([
-    { fingerprint: good, keyId, primaryFingerprint: good, userId: null, timeline: [] },
-  ])
-  await storage.close()
   await upload(server, blobOf(good, 1, { digest: digests[0] as string }))
   // Of the stolen one at another repository.
   const elsewhere = { digest: digests[0] as string, reference: 'registry.example.com/prod/app:1' }

@@ -3,10 +3,9 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { packetTag } from '../../../src/openpgp/packets.ts'
-import { openSqlite } from '../../../src/storage/sqlite/sqlite.ts'
 import type { KeyringKey } from '../../../src/storage/verdicts.ts'
 import { literal, mpi, onePass, packet, signature } from '../../openpgp/write.ts'
-import { ask, testServer } from '../../server.ts'
+import { ask, folderWithKeys, testServer } from '../../server.ts'
 import { claimOf, exampleDigest, exampleReference, newBlob } from '../../signing.ts'
 import { always, key } from '../../storage/judged.ts'
 import { temporaryFolder } from '../../temporary.ts'
@@ -142,11 +141,8 @@ test('a search leads to what was meant, however it was written', async () => {
 })
 
 test('a key that is known here is found by the end of its fingerprint, and its page says what state it is in', async () => {
-  const server = await testServer()
-  const storage = openSqlite({ dataFolder: server.data })
   const keys = [key('A'), key('B', always('revoked')), key('C', always('key-expired'))]
-  await storage.setKeyring(keys)
-  await storage.close()
+  const server = await testServer({ data: await folderWithKeys(keys) })
   for (const [at, words] of ['Good key', 'Key revoked', 'Key expired'].entries()) {
     const { fingerprint, userId } = keys[at] as KeyringKey
     assert.match(
