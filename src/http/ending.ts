@@ -31,10 +31,22 @@ export function closesBehindAnswers(server: Server, made: 'connection' | 'secure
       if (answer || !isIdle(socket)) continue
       const seen = idle.get(socket)
       if (seen?.bytesRead !== socket.bytesRead) idle.set(socket, { bytesRead: socket.bytesRead, since: now })
-      else if (now - seen.since > idleMilliseconds) socket.destroy()
+      else if (now - seen.since > idleMilliseconds)
+        afterPoll(() => {
+          if (socket.bytesRead === seen.bytesRead && !answerOn(socket)) socket.destroy()
+        })
     }
   }
   return server
+}
+
+/**
+ * Calls when the event loop has looked once more at what has come. On a busy machine a thread may stand still for longer
+ * than any time it gives to others, and timers that are due then come first.
+ */
+function afterPoll(call: () => void): void {
+  // One that is set while the loop polls comes before it polls again.
+  setImmediate(() => setImmediate(call))
 }
 
 /** Not one that had no request yet, or one that ends: its last answer may still be on its way. */

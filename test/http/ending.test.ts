@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { eventually } from '../eventually.ts'
 import { testServer } from '../server.ts'
 import { exampleDigest } from '../signing.ts'
-import { listening, open, receive } from './raw.ts'
+import { listening, open, receive, takeTime } from './raw.ts'
 
 test('who is slow to take in an answer has all of it, however often idle connections are closed', async (t) => {
   const length = 32 * 1024 * 1024
@@ -22,6 +22,37 @@ test('who is slow to take in an answer has all of it, however often idle connect
   let received = 0
   for await (const chunk of socket) received += (chunk as Buffer).length
   assert.ok(received > length, `${received}`)
+})
+
+test('a request that came while the thread stood still is answered, however long its connection seemed idle', async (t) => {
+  const { server, port } = await listening(t, (_, response) => void response.end())
+  const socket = await open(port)
+  let [asked, answered] = [0, 0]
+  socket.on('data', () => answered++)
+  const ask = () => {
+    asked++
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+  }
+  const standsStill = (inPhase: (call: () => void) => void) =>
+    new Promise<void>((resolve) =>
+      inPhase(() => {
+        server.closeIdleConnections()
+        ask()
+        takeTime(150)
+        server.closeIdleConnections()
+        resolve()
+      }),
+    )
+  const whilePolling = (call: () => void) => {
+    socket.once('data', call)
+    ask()
+  }
+  ask()
+  for (const inPhase of [setTimeout, whilePolling, setImmediate]) {
+    await eventually(() => answered === asked)
+    await standsStill(inPhase)
+  }
+  await eventually(() => answered === asked)
 })
 
 test('what is under way when a server begins to end says that its connection ends', async (t) => {
