@@ -17,6 +17,7 @@ import { type Answer, ask, newToken } from '../server.ts'
 import { exampleDigest, newBlob } from '../signing.ts'
 import { temporaryFolder } from '../temporary.ts'
 import { receive } from './answers.ts'
+import { openAgain } from './connections.ts'
 import type { Expected, Measured } from './reader.ts'
 
 /** A server in a process of its own, with TLS, that is attacked while others read. */
@@ -134,7 +135,7 @@ async function fill(
   const expected: Expected[] = []
   for (let slot = 1; slot <= 3; slot++) {
     const blob = sign(slot, digest)
-    const socket = await open()
+    const socket = await openAgain(open)
     const head = `POST /api/v1/signatures HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nConnection: close\r\n`
     socket.write(Buffer.concat([Buffer.from(`${head}Content-Length: ${blob.length}\r\n\r\n`), blob]))
     assert.match((await receive(socket)).toString('latin1'), /^HTTP\/1\.1 201 /)

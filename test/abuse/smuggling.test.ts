@@ -10,7 +10,7 @@ import { type Attack, attacks, heads, next, tails, whatIsWrong } from './smuggli
 const atOnce = 64
 
 test('no request is answered twice, none that lies in a body is answered, and none that follows gets the answer of another', async (t) => {
-  const attacked = await startAttacked([], { LOOKASIDE_UPLOADS_STALL_SECONDS: '1' })
+  const attacked = await startAttacked([], { LOOKASIDE_UPLOADS_STALL_SECONDS: '2' })
   const all: Attack[] = [...attacks(await attacked.token('push:**')), ...heads, ...tails]
   const wrong: string[] = []
   const counts = new Map<string, number>()

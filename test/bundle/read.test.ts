@@ -122,7 +122,10 @@ test('content that does not have its hash is refused: a blob, a list', async () 
   const spoil = (index: number) => {
     const files = filesOf(whole)
     const { content } = files[index] as ArchivedFile
-    files[index] = { ...(files[index] as ArchivedFile), content: content.with(-2, 1) as Buffer }
+    files[index] = {
+      ...(files[index] as ArchivedFile),
+      content: content.with(-2, (content.at(-2) as number) ^ 1) as Buffer,
+    }
     return archiveOf(files)
   }
   await refused(spoil(1), /00000001\.jsonl does not have the SHA-256/)

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { freePort } from '../free-port.ts'
-import { accessLog } from './access-log.ts'
+import { accessLog, linesOf } from './access-log.ts'
 import { runNginx } from './nginx.ts'
 
 /** What was asked of a server, and answered. */
@@ -14,7 +14,7 @@ export interface Exchange {
 export interface CountingNginx {
   url: string
   /** Those since the call before. */
-  exchanges(): Exchange[]
+  exchanges(): Promise<Exchange[]>
 }
 
 /** nginx in front of a server, that keeps count of what is asked of it. */
@@ -40,9 +40,10 @@ export async function startCountingNginx(folder: string, upstream: string): Prom
     }
   }`,
   )
-  const exchanges = accessLog(log, (line) => {
+  const url = `http://127.0.0.1:${port}`
+  const read = (line: string) => {
     const [method = '', status, path = ''] = line.split(' ')
     return { method, status: Number(status), path }
-  })
-  return { url: `http://127.0.0.1:${port}`, exchanges }
+  }
+  return { url, exchanges: accessLog(url, () => linesOf(log), read) }
 }

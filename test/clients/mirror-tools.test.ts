@@ -166,10 +166,9 @@ const tools: Record<string, Tool> = {
 
 /** Runs a tool; returns the slots that it fetched whole. */
 async function fetchedBy(tool: Tool, folder: string): Promise<string[]> {
-  nginx.exchanges()
+  await nginx.exchanges()
   const printed = await tool.mirror(folder, `${nginx.url}/signatures/`)
-  const overHttp = nginx
-    .exchanges()
+  const overHttp = (await nginx.exchanges())
     .filter(({ method, status, path }) => method === 'GET' && status === 200 && /\/signature-\d+$/.test(path))
     .map(({ path }) => path.slice('/signatures/'.length))
   const byRsync = Array.from(printed.matchAll(/^>f\S+ (.+)$/gm), ([, path]) => path as string)

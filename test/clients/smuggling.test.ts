@@ -32,7 +32,7 @@ test('behind nginx, with one connection for all clients, nobody gets an answer t
     '/data/tree': join(server.data, 'tree'),
     'lookaside:8080': 'shared',
   })
-  const impatient = 'client_header_timeout 1s; client_body_timeout 1s; keepalive_timeout 1s;'
+  const impatient = 'client_header_timeout 2s; client_body_timeout 2s; keepalive_timeout 2s;'
   const upstream = `upstream shared { server ${listen}; keepalive 1; keepalive_requests 100000; }`
   await runNginx(home, `access_log off; ${impatient} ${upstream} ${configuration}`)
   const ca = readFileSync(certificate)
@@ -72,7 +72,7 @@ test('behind nginx, with one connection for all clients, nobody gets an answer t
   const worker = async () => {
     for (const [index, attack] of left) await one(index, attack)
   }
-  await Promise.all(Array.from({ length: 16 }, worker))
+  await Promise.all(Array.from({ length: 32 }, worker))
   assert.deepEqual(wrong, [])
   t.diagnostic(`${all.length} attacks through nginx: ${JSON.stringify(counts)}`)
   assert.equal(await server.stop(), 0)

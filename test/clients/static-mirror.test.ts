@@ -104,10 +104,10 @@ for (const [name, start] of Object.entries(staticServers))
     const data = join(folder, `data-${name}`)
     await mirror(data, url)
     await assertEqual(data, docroot)
-    assert.equal(ofSlots(asked(), 200), locations * perLocation)
+    assert.equal(ofSlots(await asked(), 200), locations * perLocation)
 
     await mirror(data, url)
-    const second = asked()
+    const second = await asked()
     assert.equal(ofSlots(second, 200), 0)
     // Its listings show no times, so that every slot is asked whether it has changed.
     assert.equal(ofSlots(second, 304), name === 'python' ? locations * perLocation : 0)
@@ -125,7 +125,7 @@ for (const [name, start] of Object.entries(staticServers))
     for (const place of inPlace) write(docroot, `${place}/signature-3`)
     await mirror(data, url)
     await assertEqual(data, docroot)
-    const fetched = ofSlots(asked(), 200)
+    const fetched = ofSlots(await asked(), 200)
     // Those of the locations that changed, some of them twice.
     assert.ok(fetched < (locations * perLocation) / 5, `${fetched} slots were fetched`)
 

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { freePort } from '../free-port.ts'
-import { accessLog } from './access-log.ts'
+import { accessLog, linesOf } from './access-log.ts'
 import { runNginx } from './nginx.ts'
 import { start } from './program.ts'
 
@@ -9,7 +9,7 @@ import { start } from './program.ts'
 export interface StaticServer {
   url: string
   /** What was asked for since the call before. */
-  asked(): Asked[]
+  asked(): Promise<Asked[]>
 }
 
 export interface Asked {
@@ -31,7 +31,8 @@ export const staticServers: Record<string, (folder: string, docroot: string) => 
     autoindex on;
   }`,
     )
-    return { url: `http://127.0.0.1:${port}`, asked: accessLog(log, readPlain) }
+    const url = `http://127.0.0.1:${port}`
+    return { url, asked: accessLog(url, () => linesOf(log), readPlain) }
   },
 
   async caddy(folder, docroot) {
@@ -60,7 +61,8 @@ http://127.0.0.1:${port} {
       const { request, status } = JSON.parse(line)
       return { path: request.uri as string, status: status as number }
     }
-    return { url: `http://127.0.0.1:${port}`, asked: accessLog(log, read) }
+    const url = `http://127.0.0.1:${port}`
+    return { url, asked: accessLog(url, () => linesOf(log), read) }
   },
 
   async apache(folder, docroot) {
@@ -94,7 +96,7 @@ DocumentRoot ${docroot}
       ['-c', apacheScript, 'sh', join(home, 'apache.conf'), join(home, 'apache.pid')],
       ready,
     )
-    return { url, asked: accessLog(log, readPlain) }
+    return { url, asked: accessLog(url, () => linesOf(log), readPlain) }
   },
 
   async python(_, docroot) {
@@ -113,14 +115,12 @@ DocumentRoot ${docroot}
       },
       { cwd: docroot },
     )
-    return {
-      url: `http://127.0.0.1:${port}`,
-      asked: () =>
-        lines.splice(0).flatMap((line) => {
-          const [, path = '', status] = /"GET (\S+) HTTP[^"]*" (\d+)/.exec(line) ?? []
-          return status === undefined ? [] : [{ path, status: Number(status) }]
-        }),
+    const url = `http://127.0.0.1:${port}`
+    const read = (line: string): Asked | [] => {
+      const [, path = '', status] = /"GET (\S+) HTTP[^"]*" (\d+)/.exec(line) ?? []
+      return status === undefined ? [] : { path, status: Number(status) }
     }
+    return { url, asked: accessLog(url, () => lines, read) }
   },
 }
 

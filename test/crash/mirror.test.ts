@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import { fsck } from '../../src/tree/fsck.ts'
 import { treeOf } from '../../src/tree/tree.ts'
@@ -88,7 +89,7 @@ test(`three servers in a chain, killed at random ${kills} times, end equal`, asy
 
   const expected = await servedBy(first)
   assert.equal(expected.length, uploads - Math.ceil(uploads / withdrawnOf))
-  await eventually(async () => (await servedBy(last)).length === expected.length)
+  await eventually(async () => isDeepStrictEqual(await servedBy(last), expected))
   for (const { port } of members) assert.deepEqual(await servedBy({ port }), expected)
 
   for (const { running } of members) assert.equal(await running?.end('SIGTERM'), 0)

@@ -7,7 +7,7 @@ import { exampleDigest, newBlob } from '../signing.ts'
 
 /** With those that the thread has at once, more than the queue of uploads can hold: they wait unread. */
 const large = Buffer.alloc(131_072)
-const tooMany = 1000
+const tooMany = 700
 
 test('while too much waits, uploads are answered 503 with Retry-After, another token is taken in, and readers notice nothing', async () => {
   const server = await testServer()

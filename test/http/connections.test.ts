@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { test } from 'node:test'
+import { eventually } from '../eventually.ts'
 import { ask, testServer } from '../server.ts'
 import { exampleDigest, newBlob } from '../signing.ts'
 import { basic, extensionObject, extensionPath, putObject } from './extension-client.ts'
@@ -94,10 +95,10 @@ test('requests that are not answered at once are begun in as many turns of the e
 
 test('a body has its time from when its turn has come: until then it is not read', async (t) => {
   const inTurn = async (request: IncomingMessage, response: ServerResponse) => {
-    takeTime(50)
+    takeTime(100)
     response.end(String(Buffer.concat(await request.toArray()).length))
   }
-  const { server } = await listening(t, inTurn, { stallSeconds: 1 })
+  const { server } = await listening(t, inTurn, { stallSeconds: 2 })
   const sockets = await openAll(server, 40)
   const body = 'x'.repeat(100_000)
   const request = `POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`
@@ -217,7 +218,7 @@ test('a layer may come as slowly as it likes; other bodies, and what follows an 
 })
 
 test('a request that came whole is not too late because its answer is', async () => {
-  let answer = () => {}
+  let answer: (() => void) | undefined
   const upstream = await startUpstream((request, response) => {
     if (request.method !== 'POST') return response.writeHead(request.method === 'HEAD' ? 200 : 204).end()
     if (!request.headers.authorization) return response.writeHead(401).end()
@@ -234,6 +235,7 @@ test('a request that came whole is not too late because its answer is', async ()
   )
   // Another one, that does not come, has had its time by then.
   assert.deepEqual(await trickle(server.port, 'POST /late HTTP/1.1'), ['404'])
-  answer()
+  await eventually(() => answer !== undefined)
+  answer?.()
   assert.equal((await asked).status, 201)
 })

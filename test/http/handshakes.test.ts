@@ -63,9 +63,10 @@ test('who says nothing is cut off, who goes without a word is forgotten, and bot
   ended.end()
   await Promise.all([silent, ended].map((socket) => once(socket.resume(), 'close')))
   assert.equal(server.begun.length, 0)
-  const speaking = await server.open()
+  const patient = await recording(t, 60_000)
+  const speaking = await patient.open()
   speaking.write('\x16')
-  await eventually(() => server.begun.length === 1)
+  await eventually(() => patient.begun.length === 1)
 })
 
 test('who has gone when his turn comes takes none', async (t) => {

@@ -119,17 +119,26 @@ test('a key expires when it can no longer sign, whatever it was before', () => {
 test('with more processes a scrape has the numbers of all, also while one is being restarted', async () => {
   const data = temporaryFolder()
   const server = await spawnServer(data, '--workers', '3')
-  const up = async () => {
-    // Connections to the one that is killed end.
-    const metrics = await scrape(server).catch(() => new Map<string, number>())
-    return [1, 2, 3].map((worker) => metrics.get(`lookaside_worker_up{worker="${worker}"}`))
+  // Connections to the one that is killed end.
+  const metrics = () => scrape(server).catch(() => new Map<string, number>())
+  const up = (scraped: Map<string, number>) =>
+    [1, 2, 3].map((worker) => scraped.get(`lookaside_worker_up{worker="${worker}"}`))
+  /** One scrape that has the numbers of all: a process that is slow to tell them is taken for one that is not there. */
+  const ofAll = async () => {
+    let scraped = await metrics()
+    await eventually(async () => {
+      if (up(scraped).every((value) => value === 1)) return true
+      scraped = await metrics()
+      return false
+    })
+    return scraped
   }
-  await eventually(async () => (await up()).every((value) => value === 1))
+  await ofAll()
   const asked = 60
   for (let count = 0; count < asked; count++)
     await ask(server, 'GET', `/signatures/a/b@sha256=${'a'.repeat(64)}/signature-1`)
   const counts = async (what = 'lookaside_reads_total') =>
-    [...(await scrape(server))].filter(([name]) => name.startsWith(what) && name.includes('status="404"'))
+    [...(await ofAll())].filter(([name]) => name.startsWith(what) && name.includes('status="404"'))
   const sum = (values: [string, number][]) => values.reduce((all, [, value]) => all + value, 0)
   const before = await counts()
   assert.equal(sum(before), asked)
@@ -138,11 +147,7 @@ test('with more processes a scrape has the numbers of all, also while one is bei
     ...new Set(server.log.filter(({ msg }) => String(msg).startsWith('bound to')).map(({ pid }) => pid)),
   ][0]
   process.kill(pid as number, 'SIGKILL')
-  await eventually(async () => {
-    const now = await up()
-    return now.some((value) => value === 0)
-  })
-  await eventually(async () => (await up()).every((value) => value === 1))
+  await eventually(async () => up(await metrics()).some((value) => value === 0))
   // The one that took its place began at zero under the same label; what the others counted is as it was.
   const after = new Map(await counts())
   const changed = before.filter(([name, value]) => after.get(name) !== value)

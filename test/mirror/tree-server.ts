@@ -12,6 +12,8 @@ export interface TreeServer {
   odd: Map<string, RequestListener>
   /** The rows of listings that are made up as they are asked for. */
   endless: (path: string) => readonly string[] | null
+  /** What slots say it is, in Unix milliseconds. */
+  clock: () => number
   /** What was asked for since this was last called, paths below the tree in order of the alphabet. */
   asked(): string[]
 }
@@ -31,6 +33,7 @@ export async function treeServer(base = '/signatures'): Promise<TreeServer> {
     files,
     odd,
     endless: () => null,
+    clock: Date.now,
     asked() {
       const paths = asked.sort()
       asked = []
@@ -43,7 +46,7 @@ export async function treeServer(base = '/signatures'): Promise<TreeServer> {
     const other = odd.get(path)
     if (other) return other(request, response)
     const file = files.get(path)
-    if (file) return sendFile(file, request.headers, response)
+    if (file) return sendFile(file, tree.clock(), request.headers, response)
     const isFolder = path === '' || path.endsWith('/')
     const rows = tree.endless(path) ?? (isFolder ? rowsOf(path, files) : [])
     if (rows.length > 0 || path === '') return sendListing(rows, response)
@@ -85,13 +88,14 @@ function nameIn(path: string): string {
 
 function sendFile(
   { blob, modified }: File,
+  now: number,
   headers: NodeJS.Dict<string | string[]>,
   response: ServerResponse,
 ): void {
   const seconds = Math.floor(modified / 1000)
   const etag = `"${seconds.toString(16)}-${blob.length.toString(16)}"`
   const date = new Date(seconds * 1000).toUTCString()
-  const own = { etag, 'last-modified': date }
+  const own = { etag, 'last-modified': date, date: new Date(now).toUTCString() }
   const isSame = headers['if-none-match'] === etag || headers['if-modified-since'] === date
   if (isSame) return void response.writeHead(304, own).end()
   response.writeHead(200, { ...own, 'content-type': 'application/octet-stream' }).end(blob)

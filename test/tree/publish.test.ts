@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -28,11 +28,11 @@ interface Publisher {
   inStep(): Promise<void>
 }
 
-/** A data folder, and servers on it that publish a directory. */
-/** Times of slots have whole seconds: of one of grace next to nothing may be left. */
-const graceSeconds = 2
-
-async function publisher(directory?: string): Promise<Publisher> {
+/**
+ * A data folder, and servers on it that publish a directory. Times of slots have whole seconds: of one of grace next to
+ * nothing may be left.
+ */
+async function publisher(directory?: string, graceSeconds = 2): Promise<Publisher> {
   const folder = temporaryFolder(() => storage.close())
   const data = join(folder, 'data')
   const published = directory ?? join(folder, 'sites/published')
@@ -117,7 +117,9 @@ test('a server that is killed midway, again and again, ends with a directory in 
       }
     }
     const working = [1, 2, 3, 4].map(work)
-    await eventually(async () => ids.length >= before + 20)
+    // Midway: the directory is written to.
+    const unfinished = join(directory, '.lookaside/tmp')
+    await eventually(() => ids.length >= before + 20 && existsSync(unfinished))
     killed = true
     await server.end('SIGKILL')
     await Promise.all(working)
@@ -213,7 +215,8 @@ test('a directory that is not there for a while is published when it is', async 
 })
 
 test('who walks the slots meanwhile finds every live signature in each walk, and none that is not whole', async () => {
-  const { directory, start, upload, withdraw, inStep } = await publisher()
+  // Nothing here waits for its end, and a walk may take long.
+  const { directory, start, upload, withdraw, inStep } = await publisher(undefined, 60)
   const server = await start()
   const folder = join(directory, `team/app@sha256=${'1'.padStart(64, '0')}`)
   const sent = new Set<string>()
