@@ -99,16 +99,20 @@ function fileWriter({ tree, staging }: SteadyJob & { kind: 'files' }): Write {
 }
 
 const { promise: started, resolve: start } = Promise.withResolvers<void>()
+const { promise: stopped, resolve: stop } = Promise.withResolvers<void>()
 let isStopped = false
 
 process.on('message', async (order: Order) => {
   if (order === 'start') return start()
   if (order === 'stop') {
     isStopped = true
-    return
+    return stop()
   }
   const write = order.kind === 'uploads' ? await uploader(order) : fileWriter(order)
   process.send?.('ready')
   await started
-  process.send?.(await pace(order, write, () => isStopped), () => process.exit())
+  const written = await pace(order, write, () => isStopped)
+  // Nobody listens before that, should the blobs be at their end.
+  await stopped
+  process.send?.(written, () => process.exit())
 })

@@ -204,6 +204,7 @@ test('who knows nothing finds out who signed an image and what production misses
   await page.waitForURL(/\/search/)
   const row = page.getByRole('row').filter({ hasText: 'vendor@example.com' })
   await row.getByRole('link').first().click()
+  await page.waitForURL(/\/repositories\//)
   const text = await page.locator('main').innerText()
   assert.match(text, /Valid\s+vendor <vendor@example\.com>/)
   assert.match(text, /Does not pass\s+production/)

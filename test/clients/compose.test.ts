@@ -103,8 +103,12 @@ test('compose starts the server behind nginx, which knows who asks, and serves c
     const lines = await exec('lookaside', 'audit', '--json', '--newest', '--limit', '1', '--event', event)
     return lines && JSON.parse(lines)
   }
-  const seen = /^(\S+) .*"POST \/api\/v1\/signatures/m.exec(await podman('logs', 'site_nginx_1'))?.[1]
-  assert.ok(seen)
+  let seen = ''
+  await eventually(async () => {
+    const log = await podman('logs', 'site_nginx_1')
+    seen = /^(\S+) .*"POST \/api\/v1\/signatures/m.exec(log)?.[1] ?? ''
+    return seen !== ''
+  })
   assert.ok(!(await podman('inspect', 'site_nginx_1')).includes(`"IPAddress": "${seen}"`))
   assert.equal((await trail('uploaded')).address, seen)
   await eventually(async () => (await trail('refused')).address === seen)

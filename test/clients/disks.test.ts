@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { openSqlite } from '../../src/storage/sqlite/sqlite.ts'
 import { fsck } from '../../src/tree/fsck.ts'
+import { readPosition } from '../../src/tree/position.ts'
+import { publishedTree } from '../../src/tree/published.ts'
 import { treeOf } from '../../src/tree/tree.ts'
 import { lookaside } from '../cli/run.ts'
 import { eventually } from '../eventually.ts'
@@ -44,7 +46,8 @@ test('where the disk of a published directory is full, uploads and reads go on; 
   const directory = join(disk, 'sigs')
   const server = await serve(data, { publish: [{ directory }] })
   assert.equal((await upload(server, token)).status, 201)
-  await eventually(() => existsSync(join(directory, slot(1))))
+  // With nothing of the first on its way any more: what that replaces would leave room for the second.
+  await eventually(async () => (await readPosition(publishedTree(directory)))?.seq === 1)
   const empty = await fillDisk(disk)
   assert.equal((await upload(server, token)).status, 201)
   await eventually(() => server.log.some(({ msg }) => /the tree cannot be written/.test(String(msg))))

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import type { GateAnswer } from '../../src/admission/gates.ts'
 import type { SignatureDocument } from '../../src/http/document.ts'
-import { eventually } from '../eventually.ts'
+import { eventually, nextSecond } from '../eventually.ts'
 import type { SigningKey } from './gnupg.ts'
 import { startLookaside } from './lookaside.ts'
 import { signedBy } from './machine.ts'
@@ -131,6 +131,7 @@ test('each signature is listed with the verdict of the keys, and whose it is', a
     [3],
   )
   // The genuine one takes the place of the broken copy only where it is the same signature: RSA has one value.
+  await nextSecond()
   await push(image, keys.operations)
   assert.equal((await documents(image)).length, 4)
 })

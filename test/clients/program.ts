@@ -8,8 +8,8 @@ import { temporaryFolder } from '../temporary.ts'
 /** What every program is given beside what it is called with: nothing of the person or machine that runs the tests. */
 const environment = { PATH: process.env.PATH, LANG: 'C.UTF-8' }
 
-/** A program that has not ended, started or stopped by then never will. */
-const deadlineMilliseconds = 60_000
+/** A program that has not ended, started or stopped by then never will, however busy the machine is. */
+const deadlineMilliseconds = 300_000
 
 export interface ProgramOptions {
   env?: NodeJS.ProcessEnv

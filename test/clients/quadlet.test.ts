@@ -47,6 +47,7 @@ test('systemd starts the container of the quadlet, also with the machine; it is 
   await assert.rejects(exec('podman exec lookaside touch /opt/x'), /Read-only file system/)
   const volume = await exec('podman volume inspect --format {{.Mountpoint}} lookaside-data')
   const readiness = `curl --silent --fail --cacert ${volume}/tls/ca.crt https://localhost:8443/readyz`
+  await eventually(() => succeeds(readiness))
   assert.equal(JSON.parse(await exec(readiness)).status, 'ok')
 
   await exec('podman exec lookaside lookaside token create --name kept --allow push:**')

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { nextSecond } from '../eventually.ts'
 import { type Machine, newMachine, signedBy } from './machine.ts'
 import { blob, type MultiArchImage, writeMultiArchImage } from './multi-arch.ts'
 import type { Registry } from './registry.ts'
@@ -216,6 +217,7 @@ test('signatures that were made and not uploaded are kept, for push to take', as
     'test -e third && exit 7; test -e second && touch third; touch second; gpg --batch -u alice --sign'
   const tired = await signInto(['--signer-command', once])
   refused(tired, /ended with 7/)
+  await nextSecond()
   const gone = await signInto(['--by', 'alice', '--server', 'https://localhost:1'])
   refused(gone, /3 of 3 files remain/)
   assert.deepEqual([tired.code, gone.code], [3, 3])

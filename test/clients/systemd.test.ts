@@ -51,8 +51,10 @@ test('systemd starts the unit of a package that npm installed, knows when it ans
 
   // It returns when the server has said that it is ready.
   await exec('systemctl', 'start', 'lookaside')
-  const ready = await run('curl', ['--silent', '--insecure', `https://localhost:${port}/readyz`])
-  assert.equal(JSON.parse(ready.stdout).status, 'ok')
+  const ready = () => run('curl', ['--silent', '--insecure', `https://localhost:${port}/readyz`])
+  assert.notEqual((await ready()).stdout, '')
+  // What admits uploads may come a little later.
+  await eventually(async () => JSON.parse((await ready()).stdout).status === 'ok')
   const pid = (await exec('systemctl', 'show', '--property=MainPID', '--value', 'lookaside')).trim()
   const status = await exec('cat', `/proc/${pid}/status`)
   for (const line of [/^CapBnd:\s*0{16}$/m, /^NoNewPrivs:\s*1$/m, /^Seccomp:\s*2$/m])

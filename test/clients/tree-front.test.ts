@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { eventually } from '../eventually.ts'
@@ -98,7 +98,7 @@ test('nginx serves the tree by itself, what is not there yet from the server, an
 
   // Files come from nginx: the tree answers where the server is gone, and the server where the file is.
   const file = join(server.data, 'tree', image.location, 'signature-1')
-  await eventually(async () => (await get(place)).stdout.startsWith('200 '))
+  await eventually(() => existsSync(file))
   rmSync(file)
   accepted(await pull(image))
   await eventually(() => {

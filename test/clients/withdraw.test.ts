@@ -132,6 +132,8 @@ test('each walk of a reader finds every signature that was live throughout it, a
       const found = new Set((await walk(location, () => pause(pace))).map((blob) => blob.toString('latin1')))
       const end = performance.now()
       for (const text of found) assert.ok(known.has(text), 'these bytes were never uploaded')
+      // Slots keep their place for the time of grace, of which one second may be missing, as their times have whole ones.
+      if (end - start > (graceSeconds - 1) * 1000) continue
       for (const [text, { id, there, goes }] of known)
         if (there < start && goes > end) assert.ok(found.has(text), `signature ${id} was not found`)
       walks++

@@ -44,7 +44,7 @@ test('below a folder that was removed under a process nothing is made, and that 
   const args = ['--input-type=module', '--eval', program]
   const { stdout, error } = spawnSync(process.execPath, args, {
     cwd: folder,
-    timeout: 20_000,
+    timeout: 60_000,
     encoding: 'utf8',
   })
   assert.equal(error, undefined)
