@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { eventually } from '../eventually.ts'
 import { atEnd, run } from './program.ts'
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url))
@@ -51,8 +52,11 @@ export async function newPodman(folder: string): Promise<Podman> {
   ]
   // Where this machine is a container whose file system takes no overlays; there each layer is a whole copy.
   await take('podman', [...store, 'info']).catch(() => store.splice(-1, 1, 'vfs'))
-  // podman leaves it mounted, when it has ended.
-  atEnd(() => run('umount', ['--lazy', join(folder, 'store/overlay')]))
+  atEnd(async () => {
+    // Behind the end of a container comes another podman, which mounts the store once more; each leaves it mounted.
+    await eventually(() => !isInUse(join(folder, 'store')))
+    await run('umount', ['--lazy', join(folder, 'store/overlay')])
+  })
   const options = [...store, '--runtime', 'runc', '--cgroup-manager', 'cgroupfs']
   const limits = ['--ulimit', 'nofile=20000:20000', '--ulimit', 'nproc=1000:1000']
   const podman = (...args: string[]) => take('podman', [...options, ...args])
@@ -66,6 +70,20 @@ export async function newPodman(folder: string): Promise<Podman> {
       atEnd(() => podman('rm', '--force', '--time', '10', id))
       return id
     },
+  })
+}
+
+/** Whether a podman, or what watches over one of its containers, still has to do with this store. */
+function isInUse(store: string): boolean {
+  const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  return processes.some((pid) => {
+    try {
+      const [program = '', ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+      return ['podman', 'conmon'].includes(basename(program)) && args.includes(store)
+    } catch {
+      // It has ended.
+      return false
+    }
   })
 }
 
