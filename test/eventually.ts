@@ -13,7 +13,7 @@ export async function eventually(isSo: () => Promise<boolean> | boolean): Promis
   }
 }
 
-/** By RSA, what one key signs twice within a second is one signature. */
+/** Waits for the next second: what one key signs twice within one is, by RSA, one signature. */
 export async function nextSecond(): Promise<void> {
   const second = () => Math.floor(Date.now() / 1000)
   const now = second()

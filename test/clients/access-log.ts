@@ -28,6 +28,7 @@ export function accessLog<Line>(
   }
 }
 
+/** None where nothing was written yet. */
 export function linesOf(file: string): string[] {
   return existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : []
 }

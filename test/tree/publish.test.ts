@@ -118,8 +118,7 @@ test('a server that is killed midway, again and again, ends with a directory in 
     }
     const working = [1, 2, 3, 4].map(work)
     // Midway: the directory is written to.
-    const unfinished = join(directory, '.lookaside/tmp')
-    await eventually(() => ids.length >= before + 20 && existsSync(unfinished))
+    await eventually(() => ids.length >= before + 20 && existsSync(join(directory, '.lookaside/tmp')))
     killed = true
     await server.end('SIGKILL')
     await Promise.all(working)
